@@ -1,0 +1,3 @@
+//! Entry: arguments in, exit code out.
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! What is kept, and the laws it obeys (to come).
+pub mod counts;
+pub mod deploys;
+pub mod failures;
+pub mod group;
+pub mod intake;
+pub mod latency;
+pub mod slots;
+pub mod snapshot;
+pub mod stored;
+pub mod summary;
+pub mod tally;
