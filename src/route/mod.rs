@@ -3,8 +3,11 @@
 //! Gives a [`RouteId`] for counting and a [`RouteKey`] for naming. A key depends on its own method and path alone;
 //! learned names are made from all keys when a report is made. Memory is bounded whatever is requested.
 
+mod fold;
+pub mod glob;
 pub mod learn;
 pub mod openapi;
+mod segment;
 pub mod table;
 pub mod template;
 

@@ -1,1 +1,523 @@
-//! (to come)
+//! Routes by number while counting, in bounded memory.
+//!
+//! A [`Router`] gives each request the number of its key: the log's own route, a known template, or the path's normal
+//! form. What cannot be kept falls into `(not found)` or `(other)`, and which keys stay does not depend on the order in
+//! which they came: answered paths collapse by position (`fold.rs`) and the rest is kept by smallest rank, where a rank is
+//! a property of the key alone and the highest rank that stays only ever sinks. Naming is left to `learn.rs`.
+
+use std::sync::Arc;
+
+use crate::route::NamedBy;
+use crate::route::RouteId;
+use crate::route::RouteKey;
+use crate::route::fold::Rules;
+use crate::route::glob::RouteGlob;
+use crate::route::segment::LONGEST_PATH;
+use crate::route::segment::hash;
+use crate::route::segment::is_placeholder;
+use crate::route::segment::is_word;
+use crate::route::segment::normalise;
+use crate::route::template::METHODS;
+use crate::route::template::Templates;
+use crate::route::template::method_number;
+
+/// The name of what was only ever refused with 404 or 405 and is no known route.
+pub const NOT_FOUND: &str = "(not found)";
+/// The name of what is beyond the number of routes that are kept.
+pub const OTHER: &str = "(other)";
+
+/// Paths that are health probes unless `[routes] probes` says otherwise.
+pub const PROBES: [&str; 15] = [
+    "/health", "/healthz", "/healthcheck", "/health-check", "/livez", "/liveness", "/live", "/readyz", "/readiness", "/ready", "/ping",
+    "/metrics", "/health/**", "/live/**", "/ready/**",
+];
+
+const WEBSOCKET: &str = "WEBSOCKET";
+const NONE: u32 = u32::MAX;
+/// Longest path the memo holds.
+const MEMO_PATH: usize = 40;
+const MEMO_SLOTS: usize = 1024;
+const RANK_SEED: u64 = 0x0072_616e_6b00;
+
+/// What is asked of a table beside the templates.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Routes that are health probes, by key.
+    pub probes: Vec<RouteGlob>,
+    /// Routes that are streams, by key.
+    pub streaming: Vec<RouteGlob>,
+    /// Bounds; the default is what the contract's memory promises were computed with.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let probes = PROBES.iter().map(|p| RouteGlob::new(p).expect("each has a path"));
+        Self { probes: probes.collect(), streaming: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// How much a table keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Answered learned keys from which on positions may collapse.
+    pub answered: usize,
+    /// Literal values of one position from which on they collapse, once that is allowed.
+    pub values: usize,
+    /// Answered learned keys, and keys of the log's own route field, that stay when nothing collapses.
+    pub most: usize,
+    /// Keys of 404 and 405 answers.
+    pub refused: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { answered: 4096, values: 300, most: 16_384, refused: 8192 }
+    }
+}
+
+/// The routes of one service as one thread sees them. Numbers hold until the next [`Router::fold`].
+#[derive(Debug, Clone)]
+pub struct Router {
+    templates: Arc<Templates>,
+    settings: Settings,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    /// Open addressing with linear probing: the hash's upper half and the entry's number plus one, 0 for none.
+    slots: Vec<u64>,
+    /// Entry by template and method.
+    known: Vec<u32>,
+    memo: Vec<Memo>,
+    log: Pool,
+    answered: Pool,
+    refused: Pool,
+    rules: Rules,
+    /// Answered keys were once more than [`Limits::answered`]; from then on every fold collapses.
+    folding: bool,
+    next_fold: usize,
+    decoded: Vec<u8>,
+    text: Vec<u8>,
+    folded: String,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    key: RouteKey,
+    space: Space,
+    method: usize,
+    hash: u64,
+    /// Named by a probe or stream pattern: never collapsed.
+    fixed: bool,
+}
+
+/// Keys that may have the same method and path and yet differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Space {
+    Log,
+    Openapi,
+    Pattern,
+    Answered,
+    Refused,
+    Fallback,
+    /// The entry is unused.
+    Free,
+}
+
+/// One kind of keys of which only so many are kept.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pool {
+    count: usize,
+    /// The highest rank that stays, once something had to go.
+    highest: Option<Rank>,
+}
+
+/// Lower stays longer: tier, then a hash.
+type Rank = (u8, u64);
+
+/// The newest path with this hash and its number: a shortcut that the table would answer alike.
+#[derive(Debug, Clone, Copy)]
+struct Memo {
+    hash: u64,
+    id: u32,
+    method: u8,
+    refused: bool,
+    len: u8,
+    path: [u8; MEMO_PATH],
+}
+
+impl Router {
+    /// An empty table over `templates`.
+    pub fn new(templates: Arc<Templates>, settings: Settings) -> Self {
+        let empty = Memo { hash: 0, id: NONE, method: 0, refused: false, len: 0, path: [0; MEMO_PATH] };
+        Self {
+            known: vec![NONE; templates.list().len() * METHODS.len()],
+            next_fold: settings.limits.answered,
+            templates,
+            settings,
+            entries: Vec::new(),
+            free: Vec::new(),
+            slots: vec![0; 256],
+            memo: vec![empty; MEMO_SLOTS],
+            log: Pool::default(),
+            answered: Pool::default(),
+            refused: Pool::default(),
+            rules: Rules::default(),
+            folding: false,
+            decoded: Vec::with_capacity(LONGEST_PATH),
+            text: Vec::with_capacity(LONGEST_PATH),
+            folded: String::with_capacity(LONGEST_PATH),
+        }
+    }
+
+    /// The number of the request's route. `path` as logged without its query, `named` the log's own route field (empty if
+    /// none), `refused` whether it was answered 404 or 405. After it, look at [`Router::due`].
+    pub fn id(&mut self, method: &[u8], path: &[u8], named: &[u8], refused: bool) -> RouteId {
+        let method = method_number(method);
+        if !named.is_empty()
+            && let Some(id) = self.named(method, path, named)
+        {
+            return RouteId(id);
+        }
+        if path.len() > MEMO_PATH {
+            return RouteId(self.route(method, path, refused));
+        }
+        let hash = hash(seed(method, Space::Free) ^ u64::from(refused), path);
+        let slot = slot_of(hash, MEMO_SLOTS);
+        let memo = &self.memo[slot];
+        if memo.hash == hash
+            && memo.id != NONE
+            && memo.path[..usize::from(memo.len)] == *path
+            && usize::from(memo.method) == method
+            && memo.refused == refused
+        {
+            return RouteId(memo.id);
+        }
+        let id = self.route(method, path, refused);
+        let memo = &mut self.memo[slot];
+        #[expect(clippy::cast_possible_truncation, reason = "a method's number and a length up to MEMO_PATH")]
+        let (small, len) = (method as u8, path.len() as u8);
+        (memo.hash, memo.id, memo.method, memo.refused, memo.len) = (hash, id, small, refused, len);
+        memo.path[..path.len()].copy_from_slice(path);
+        RouteId(id)
+    }
+
+    /// The key behind a number.
+    pub fn key(&self, id: RouteId) -> &RouteKey {
+        &self.entries[id.0 as usize].key
+    }
+
+    /// The number for another table's key, for merging. Then, too, look at [`Router::due`].
+    pub fn adopt(&mut self, key: &RouteKey) -> RouteId {
+        let method = method_number(key.method.as_bytes());
+        let id = match (key.by, key.refused) {
+            (NamedBy::Log, _) => self.pooled(Space::Log, method, &key.path),
+            (NamedBy::Openapi, _) => self.sure(Space::Openapi, method, &key.path),
+            (NamedBy::Pattern, _) => self.sure(Space::Pattern, method, &key.path),
+            (NamedBy::Fallback, _) => self.sure(Space::Fallback, method, &key.path),
+            (NamedBy::Learned, true) => self.pooled(Space::Refused, method, &key.path),
+            (NamedBy::Learned, false) => {
+                if self.rules.learn(method, &key.path) {
+                    self.folding = true;
+                    self.next_fold = 0;
+                }
+                self.collapsed(method, &key.path)
+            }
+        };
+        let own = &mut self.entries[id as usize].key;
+        own.streaming |= key.streaming && own.path == key.path;
+        RouteId(id)
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// True before the first request.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the table has grown so far that [`Router::fold`] must run before the next request.
+    pub fn due(&self) -> bool {
+        let limits = &self.settings.limits;
+        self.answered.count > self.next_fold || self.refused.count > 2 * limits.refused || self.log.count > 2 * limits.most
+    }
+
+    /// Brings the table back to its bounds and gives the numbers that are no more, each with the one that stands for it
+    /// now; what was counted under the old must be added to the new before the next request. Runs when [`Router::due`], and
+    /// once more before a report, because only then the result is the same for every order.
+    pub fn fold(&mut self) -> Vec<(RouteId, RouteId)> {
+        let limits = self.settings.limits;
+        self.folding |= self.answered.count > limits.answered;
+        let mut moved: Vec<(u32, u32)> = Vec::new();
+        if self.folding {
+            self.collapse(&mut moved);
+        }
+        self.shrink(Space::Answered, limits.most, &mut moved);
+        self.shrink(Space::Log, limits.most, &mut moved);
+        self.shrink(Space::Refused, limits.refused, &mut moved);
+        self.next_fold = limits.answered.max(2 * self.answered.count);
+        if moved.is_empty() {
+            return Vec::new();
+        }
+        let mut target: Vec<u32> = (0..).take(self.entries.len()).collect();
+        for (old, new) in &moved {
+            target[*old as usize] = *new;
+            self.free.push(*old);
+        }
+        self.rebuild(self.slots.len());
+        for memo in &mut self.memo {
+            memo.id = NONE;
+        }
+        // A key that collapsed may then have been too many: two steps at most.
+        moved.iter().map(|(old, new)| (RouteId(*old), RouteId(target[*new as usize]))).collect()
+    }
+
+    fn collapse(&mut self, moved: &mut Vec<(u32, u32)>) {
+        let mut ids = self.ids(Space::Answered);
+        ids.retain(|id| !self.entries[*id as usize].fixed);
+        let keys: Vec<(usize, &str)> = ids.iter().map(|id| &self.entries[*id as usize]).map(|e| (e.method, e.key.path.as_str())).collect();
+        let paths = self.rules.collapse(&keys, self.settings.limits.values);
+        for (id, path) in ids.into_iter().zip(paths) {
+            let (method, streaming) = (self.entries[id as usize].method, self.entries[id as usize].key.streaming);
+            if self.entries[id as usize].key.path != path {
+                let new = self.sure(Space::Answered, method, &path);
+                self.entries[new as usize].key.streaming |= streaming;
+                self.entries[id as usize].space = Space::Free;
+                self.answered.count -= 1;
+                moved.push((id, new));
+            }
+        }
+    }
+
+    /// Keeps the `most` keys of the lowest ranks.
+    fn shrink(&mut self, space: Space, most: usize, moved: &mut Vec<(u32, u32)>) {
+        if self.pool(space).count <= most {
+            return;
+        }
+        let mut ids = self.ids(space);
+        let order = |id: &u32| {
+            let entry = &self.entries[*id as usize];
+            (rank(space, entry.method, &entry.key.path), entry.method, entry.key.path.as_str())
+        };
+        ids.sort_by(|a, b| order(a).cmp(&order(b)));
+        let highest = ids.get(most.saturating_sub(1)).map(|id| order(id).0);
+        for id in ids.split_off(most) {
+            let method = self.entries[id as usize].method;
+            let new = self.fallback(space, method);
+            self.entries[id as usize].space = Space::Free;
+            moved.push((id, new));
+        }
+        let pool = self.pool(space);
+        pool.count = most;
+        pool.highest = highest;
+    }
+
+    fn ids(&self, space: Space) -> Vec<u32> {
+        (0..).zip(&self.entries).filter(|(_, e)| e.space == space).map(|(id, _)| id).collect()
+    }
+
+    fn pool(&mut self, space: Space) -> &mut Pool {
+        match space {
+            Space::Log => &mut self.log,
+            Space::Refused => &mut self.refused,
+            _ => &mut self.answered,
+        }
+    }
+
+    /// The log's own name, unless it is but the path once more where that holds a value.
+    fn named(&mut self, method: usize, path: &[u8], named: &[u8]) -> Option<u32> {
+        let text = if named.iter().all(u8::is_ascii_graphic) && named.len() <= LONGEST_PATH { std::str::from_utf8(named).ok() } else { None };
+        if named == path {
+            let mut text = std::mem::take(&mut self.text);
+            normalise(path, &mut self.decoded, &mut text);
+            let value = text != path;
+            self.text = text;
+            if value {
+                return None;
+            }
+        }
+        match text {
+            Some(text) => Some(self.pooled(Space::Log, method, text)),
+            None => Some(self.pooled(Space::Log, method, &printable(named))),
+        }
+    }
+
+    fn route(&mut self, method: usize, path: &[u8], refused: bool) -> u32 {
+        if let Some(number) = self.templates.find(method, path, &mut self.decoded) {
+            return self.template(number, method);
+        }
+        let mut text = std::mem::take(&mut self.text);
+        normalise(path, &mut self.decoded, &mut text);
+        let space = if refused { Space::Refused } else { Space::Answered };
+        let id = match self.find(space, method, &text) {
+            Some(id) => id,
+            None => self.learned(space, method, std::str::from_utf8(&text).expect("a normal form is text")),
+        };
+        self.text = text;
+        id
+    }
+
+    fn template(&mut self, number: usize, method: usize) -> u32 {
+        let at = number * METHODS.len() + method;
+        if self.known[at] == NONE {
+            let templates = Arc::clone(&self.templates);
+            let template = &templates.list()[number];
+            let space = if template.by == NamedBy::Openapi { Space::Openapi } else { Space::Pattern };
+            let id = self.sure(space, method, &template.path);
+            self.entries[id as usize].key.streaming |= template.streams & (1 << method) != 0;
+            self.known[at] = id;
+        }
+        self.known[at]
+    }
+
+    /// The number for a path that the table does not hold under its own text.
+    #[cold]
+    fn learned(&mut self, space: Space, method: usize, path: &str) -> u32 {
+        if space == Space::Answered {
+            return self.collapsed(method, path);
+        }
+        // A probe by its exact path is a known route: its refusals stay with it.
+        if self.settings.probes.iter().any(|p| p.is_exact() && p.matches(METHODS[method], path)) {
+            return self.sure(Space::Answered, method, path);
+        }
+        self.pooled(space, method, path)
+    }
+
+    /// The number for an answered path, collapsed where its positions are.
+    fn collapsed(&mut self, method: usize, path: &str) -> u32 {
+        let mut folded = std::mem::take(&mut self.folded);
+        let changed = !self.rules.is_empty() && !self.is_fixed(method, path) && self.rules.apply(method, path, &mut folded);
+        let id = self.pooled(Space::Answered, method, if changed { &folded } else { path });
+        self.folded = folded;
+        id
+    }
+
+    fn is_fixed(&self, method: usize, path: &str) -> bool {
+        let Settings { probes, streaming, .. } = &self.settings;
+        probes.iter().any(|p| p.matches(METHODS[method], path))
+            || streaming.iter().any(|s| s.is_exact() && s.matches(METHODS[method], path))
+    }
+
+    /// The number of a key of which only so many are kept, or of what stands for those that are not.
+    fn pooled(&mut self, space: Space, method: usize, path: &str) -> u32 {
+        if let Some(id) = self.find(space, method, path.as_bytes()) {
+            return id;
+        }
+        if self.pool(space).highest.is_some_and(|highest| rank(space, method, path) > highest) {
+            return self.fallback(space, method);
+        }
+        self.sure(space, method, path)
+    }
+
+    fn fallback(&mut self, space: Space, method: usize) -> u32 {
+        self.sure(Space::Fallback, method, if space == Space::Refused { NOT_FOUND } else { OTHER })
+    }
+
+    /// The number of a key, new if need be.
+    fn sure(&mut self, space: Space, method: usize, path: &str) -> u32 {
+        match self.find(space, method, path.as_bytes()) {
+            Some(id) => id,
+            None => self.insert(space, method, path),
+        }
+    }
+
+    fn find(&self, space: Space, method: usize, path: &[u8]) -> Option<u32> {
+        let hash = hash(seed(method, space), path);
+        let mut at = slot_of(hash, self.slots.len());
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                return None;
+            }
+            if slot >> 32 == hash >> 32 {
+                let id = (slot & u64::from(u32::MAX)) - 1;
+                let entry = &self.entries[usize::try_from(id).ok()?];
+                if entry.hash == hash && entry.space == space && entry.method == method && entry.key.path.as_bytes() == path {
+                    return u32::try_from(id).ok();
+                }
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, space: Space, method: usize, path: &str) -> u32 {
+        let name = METHODS[method];
+        let (by, refused) = match space {
+            Space::Log => (NamedBy::Log, false),
+            Space::Openapi => (NamedBy::Openapi, false),
+            Space::Pattern => (NamedBy::Pattern, false),
+            Space::Fallback => (NamedBy::Fallback, path == NOT_FOUND),
+            Space::Answered | Space::Free => (NamedBy::Learned, false),
+            Space::Refused => (NamedBy::Learned, true),
+        };
+        let is = |globs: &[RouteGlob]| by != NamedBy::Fallback && globs.iter().any(|g| g.matches(name, path));
+        let (probe, streaming) = (is(&self.settings.probes), name == WEBSOCKET || is(&self.settings.streaming));
+        let key = RouteKey { method: name.to_owned(), path: path.to_owned(), by, refused, probe, streaming };
+        let fixed = space == Space::Answered && self.is_fixed(method, path);
+        let entry = Entry { key, space, method, hash: hash(seed(method, space), path.as_bytes()), fixed };
+        let id = if let Some(id) = self.free.pop() {
+            self.entries[id as usize] = entry;
+            id
+        } else {
+            self.entries.push(entry);
+            u32::try_from(self.entries.len() - 1).expect("tables fold long before 2^32 keys")
+        };
+        if matches!(space, Space::Log | Space::Answered | Space::Refused) {
+            self.pool(space).count += 1;
+        }
+        if self.len() * 2 > self.slots.len() {
+            self.rebuild(self.slots.len() * 2);
+        } else {
+            self.place(id);
+        }
+        id
+    }
+
+    fn place(&mut self, id: u32) {
+        let hash = self.entries[id as usize].hash;
+        let mut at = slot_of(hash, self.slots.len());
+        while self.slots[at] != 0 {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        self.slots[at] = hash >> 32 << 32 | (u64::from(id) + 1);
+    }
+
+    fn rebuild(&mut self, size: usize) {
+        self.slots = vec![0; size];
+        for id in 0..u32::try_from(self.entries.len()).expect("tables fold long before 2^32 keys") {
+            if self.entries[id as usize].space != Space::Free {
+                self.place(id);
+            }
+        }
+    }
+}
+
+fn seed(method: usize, space: Space) -> u64 {
+    (method as u64) << 8 | (space as u64) << 1
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only as many bits are used as there are slots")]
+fn slot_of(hash: u64, slots: usize) -> usize {
+    hash as usize & (slots - 1)
+}
+
+/// Which keys stay: of refused paths first those with a placeholder (they may belong to a route), then plain words (which may
+/// have an answered sister), then what scanners ask for; else all alike. Within these by hash, which favours nobody.
+fn rank(space: Space, method: usize, path: &str) -> Rank {
+    let tier = match space {
+        Space::Refused if path.split('/').any(is_placeholder) => 0,
+        Space::Refused if path.split('/').skip(1).all(is_word) => 1,
+        Space::Refused => 2,
+        _ => 0,
+    };
+    (tier, hash(RANK_SEED ^ method as u64, path.as_bytes()))
+}
+
+/// A log's own route name that is not plain text, made so: what is not printable ASCII becomes `?`, at most
+/// [`LONGEST_PATH`] bytes.
+fn printable(named: &[u8]) -> String {
+    named.iter().take(LONGEST_PATH).map(|b| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '?' }).collect()
+}

@@ -1,0 +1,362 @@
+//! The normal form of a path, and what a segment is by its look alone.
+//!
+//! A pure function of the path's bytes: `/orders/17/` and `/orders/18/` both give `/orders/{id}/`. Knows no templates and
+//! no other paths; which literals are values of one parameter is found in `learn.rs`. Escapes are decoded first, `%2F`
+//! included, because ASGI servers route on the decoded path, and written again in one way (RFC 3986, upper-case
+//! hexadecimal), so that a server that logs `/a%20b` and one that logs `/a b` name one key. The result is printable
+//! ASCII but for `…`, which stands for what was cut off; braces in it are always a placeholder.
+
+/// A longer segment (decoded) is a token whatever it says.
+pub(super) const LONGEST_SEGMENT: usize = 64;
+/// Bytes a key's path may have.
+pub(super) const LONGEST_PATH: usize = 256;
+/// Segments a key's path may have.
+pub(super) const DEEPEST: usize = 16;
+/// What stands for the rest of a path that is too long or too deep.
+pub(super) const REST: &str = "…";
+
+const DIGIT: u8 = 1;
+const LOW_HEX: u8 = 2;
+const LOW_REST: u8 = 4;
+const UP_HEX: u8 = 8;
+const UP_REST: u8 = 16;
+const DASH: u8 = 32;
+/// Stands as it is, but is no letter, digit or `-`.
+const MARK: u8 = 64;
+/// Must be written as `%XX`.
+const ESCAPED: u8 = 128;
+const LETTERS: u8 = LOW_HEX | LOW_REST | UP_HEX | UP_REST;
+
+/// The look of each byte; `/` has none.
+static LOOKS: [u8; 256] = looks();
+
+const fn looks() -> [u8; 256] {
+    let mut table = [ESCAPED; 256];
+    let mut b: u8 = 0x21;
+    while b < 0x7f {
+        table[b as usize] = match b {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'f' => LOW_HEX,
+            b'g'..=b'z' => LOW_REST,
+            b'A'..=b'F' => UP_HEX,
+            b'G'..=b'Z' => UP_REST,
+            b'-' => DASH,
+            b'/' => 0,
+            b'_' | b'.' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@' => MARK,
+            _ => ESCAPED,
+        };
+        b += 1;
+    }
+    table
+}
+
+/// The normal form of `path` in `out` (cleared first); `decoded` is scratch. Printable, at most [`LONGEST_PATH`] bytes.
+/// An empty path is `-`.
+pub(super) fn normalise(path: &[u8], decoded: &mut Vec<u8>, out: &mut Vec<u8>) {
+    out.clear();
+    if memchr::memchr(b'%', path).is_some() {
+        decode(path, decoded);
+        walk(decoded, out);
+    } else {
+        walk(path, out);
+    }
+    if out.is_empty() {
+        out.push(b'-');
+    }
+}
+
+fn walk(path: &[u8], out: &mut Vec<u8>) {
+    const ROOM: usize = LONGEST_PATH - REST.len() - 1;
+    let mut depth = 0;
+    let mut rest = path;
+    loop {
+        let mut union = 0;
+        let mut len = 0;
+        for &byte in rest {
+            if byte == b'/' {
+                break;
+            }
+            union |= LOOKS[byte as usize];
+            len += 1;
+        }
+        let (segment, tail) = rest.split_at(len);
+        if len > 0 {
+            depth += 1;
+            let before = out.len();
+            if depth <= DEEPEST {
+                put(segment, union, out);
+            }
+            if depth > DEEPEST || out.len() > ROOM {
+                out.truncate(before);
+                out.extend_from_slice(REST.as_bytes());
+                return;
+            }
+        }
+        let Some((_, tail)) = tail.split_first() else { return };
+        if out.len() >= ROOM {
+            out.extend_from_slice(REST.as_bytes());
+            return;
+        }
+        out.push(b'/');
+        rest = tail;
+    }
+}
+
+fn put(segment: &[u8], union: u8, out: &mut Vec<u8>) {
+    if segment.len() > LONGEST_SEGMENT {
+        out.extend_from_slice(b"{token}");
+    } else if union == DIGIT {
+        out.extend_from_slice(b"{id}");
+    } else if union & (DIGIT | MARK | ESCAPED) == 0 {
+        out.extend_from_slice(segment);
+    } else if let Some(name) = placeholder(segment, union) {
+        out.extend_from_slice(name);
+    } else if union & ESCAPED == 0 {
+        out.extend_from_slice(segment);
+    } else {
+        escape(segment, out);
+    }
+}
+
+/// Which kind of value a segment with digits or marks is, `None` for a literal.
+fn placeholder(segment: &[u8], union: u8) -> Option<&'static [u8]> {
+    let hex_only = union & (LOW_REST | UP_REST | MARK | ESCAPED) == 0;
+    if union & MARK != 0 && is_email(segment) {
+        return Some(b"{email}");
+    }
+    if union & (DIGIT | ESCAPED) != DIGIT {
+        return None;
+    }
+    if union == DIGIT | DASH && segment.len() > 1 && segment[0] == b'-' && segment[1..].iter().all(u8::is_ascii_digit) {
+        return Some(b"{id}");
+    }
+    if hex_only && union & DASH != 0 && is_uuid(segment) {
+        return Some(b"{uuid}");
+    }
+    if hex_only && union & DASH == 0 && segment.len() >= 16 {
+        return Some(b"{hash}");
+    }
+    if is_date(segment) {
+        return Some(b"{date}");
+    }
+    (union & LETTERS != 0 && is_token(segment)).then_some(b"{token}".as_slice())
+}
+
+/// `8-4-4-4-12` hexadecimal digits (RFC 9562), whatever the version.
+fn is_uuid(segment: &[u8]) -> bool {
+    segment.len() == 36 && segment.iter().enumerate().all(|(i, b)| (*b == b'-') == matches!(i, 8 | 13 | 18 | 23))
+}
+
+/// `name@host.tld` with nothing but what mail addresses of accounts are made of.
+fn is_email(segment: &[u8]) -> bool {
+    let Some(at) = memchr::memchr(b'@', segment) else { return false };
+    let (name, host) = (&segment[..at], &segment[at + 1..]);
+    let dot = memchr::memrchr(b'.', host);
+    !name.is_empty()
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || b"._%+-!#$&'*/=?^`{|}~".contains(b))
+        && dot.is_some_and(|d| d > 0 && host.len() - d > 2 && host[d + 1..].iter().all(u8::is_ascii_alphabetic))
+        && host.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'.' || *b == b'-')
+}
+
+/// `2026-11`, `2026-11-23`, `23-11-2026`, and these with a time behind `T` (ISO 8601).
+fn is_date(segment: &[u8]) -> bool {
+    let day = match memchr::memchr2(b'T', b't', segment) {
+        Some(at) if segment.len() - at > 3 && segment[at + 1..].iter().all(|b| b.is_ascii_digit() || b":.+-Zz".contains(b)) => {
+            &segment[..at]
+        }
+        Some(_) => return false,
+        None => segment,
+    };
+    let mut parts = [0_usize; 3];
+    let mut lens = [0_usize; 3];
+    let mut n = 0;
+    for part in day.split(|b| *b == b'-') {
+        if n == 3 || part.is_empty() || part.len() > 4 || !part.iter().all(u8::is_ascii_digit) {
+            return false;
+        }
+        parts[n] = part.iter().fold(0, |v, b| v * 10 + usize::from(b - b'0'));
+        lens[n] = part.len();
+        n += 1;
+    }
+    let year = |i: usize| lens[i] == 4 && (1900..2200).contains(&parts[i]);
+    let month = |i: usize| lens[i] == 2 && (1..=12).contains(&parts[i]);
+    let date = |i: usize| lens[i] == 2 && (1..=31).contains(&parts[i]);
+    match n {
+        2 => year(0) && month(1),
+        3 => (year(0) && month(1) && date(2)) || (date(0) && month(1) && year(2)),
+        _ => false,
+    }
+}
+
+/// A long run of letters and digits that no word is made of: one part (between `-`, `_`, `.`, `~`) of at least 16 bytes
+/// with both, or one of at least 12 that mixes both cases with three digits.
+fn is_token(segment: &[u8]) -> bool {
+    segment.split(|b| matches!(b, b'-' | b'_' | b'.' | b'~' | b'=' | b':')).any(|part| {
+        let digits = part.iter().filter(|b| b.is_ascii_digit()).count();
+        let upper = part.iter().any(u8::is_ascii_uppercase);
+        let lower = part.iter().any(u8::is_ascii_lowercase);
+        let plain = part.iter().all(u8::is_ascii_alphanumeric);
+        plain
+            && ((part.len() >= 16 && digits >= 2 && (upper || lower)) || (part.len() >= 12 && digits >= 3 && upper && lower))
+    })
+}
+
+fn escape(segment: &[u8], out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in segment {
+        if LOOKS[byte as usize] == ESCAPED {
+            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        } else {
+            out.push(byte);
+        }
+    }
+}
+
+/// `path` with its escapes decoded, in `out` (cleared first); a `%` without two hexadecimal digits stays.
+pub(super) fn decode(path: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    let mut at = 0;
+    while at < path.len() {
+        let pair = path.get(at + 1).zip(path.get(at + 2)).and_then(|(a, b)| Some(hex(*a)? << 4 | hex(*b)?));
+        match pair {
+            Some(byte) if path[at] == b'%' => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(path[at]);
+                at += 1;
+            }
+        }
+    }
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// True for `{id}`, `{slug}` and their like in a normal form, where braces cannot be literal.
+pub(super) fn is_placeholder(segment: &str) -> bool {
+    segment.starts_with('{')
+}
+
+/// A short word of lower-case letters, as routes are named.
+pub(super) fn is_word(segment: &str) -> bool {
+    !segment.is_empty() && segment.len() <= 16 && segment.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+/// A number for `bytes` that is the same on every machine and in every version, spread evenly (folded multiplication, as in wyhash).
+pub(super) fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15 ^ (bytes.len() as u64).wrapping_mul(0xa076_1d64_78bd_642f);
+    let (eights, tail) = bytes.as_chunks::<8>();
+    for eight in eights {
+        state = fold(state ^ u64::from_le_bytes(*eight), 0xe703_7ed1_a0b4_28db);
+    }
+    let mut last = [0_u8; 8];
+    last[..tail.len()].copy_from_slice(tail);
+    fold(state ^ u64::from_le_bytes(last), 0x8ebc_6af0_9c88_c6e3)
+}
+
+fn fold(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a) * u128::from(b);
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves are wanted")]
+    let halves = (wide as u64) ^ ((wide >> 64) as u64);
+    halves
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(path: &[u8]) -> String {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        normalise(path, &mut a, &mut b);
+        String::from_utf8(b).unwrap()
+    }
+
+    #[test]
+    fn segments_that_are_values_by_their_look_become_placeholders() {
+        for (want, path) in [
+            ("/products/{id}", "/products/17"),
+            ("/products/{id}", "/products/-1"),
+            ("/users/{uuid}/orders", "/users/2bcbde7e-af1d-4ea4-b4fb-eefd9846c68e/orders"),
+            ("/users/{uuid}", "/users/2BCBDE7E-AF1D-4EA4-B4FB-EEFD9846C68E"),
+            ("/blob/{hash}", "/blob/d41d8cd98f00b204e9800998ecf8427e"),
+            ("/blob/{hash}", "/blob/507f1f77bcf86cd799439011"),
+            ("/day/{date}", "/day/2026-11-23"),
+            ("/day/{date}", "/day/23-11-2026"),
+            ("/day/{date}", "/day/2026-11"),
+            ("/day/{date}", "/day/2026-11-23T10:00:00Z"),
+            ("/mail/{email}", "/mail/a.b+c@example.org"),
+            ("/mail/{email}", "/mail/a%40example.org"),
+            ("/t/{token}", "/t/eyJhbGciOiJIUzI1NiJ9.e30.abc"),
+            ("/t/{token}", "/t/01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+            ("/t/{token}", "/t/cus_NffrFeUfNV2Hib123"),
+        ] {
+            assert_eq!(want, key(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn everything_else_stays_literal() {
+        for path in [
+            "/", "/products/abc", "/products/12x", "/v2.0/x", "/oauth2/token", "/a//b", "//double//slash", "/a/../b", "/products/",
+            "/how-to-build-a-house-in-2024", "/getUserByOauth2Token", "/categories/kids,girls", "/@user", "/x/2024-13-41", "/1.5", "*",
+        ] {
+            assert_eq!(path, key(path.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn escapes_have_one_form() {
+        for (want, path) in [
+            ("/a%20b", "/a b"),
+            ("/a%20b", "/a%20b"),
+            ("/m%C3%A4nner", "/m\u{e4}nner"),
+            ("/m%C3%A4nner", "/m%c3%a4nner"),
+            ("/(x),@a+b", "/%28x%29%2C%40a%2Bb"),
+            ("/a/b", "/a%2Fb"),
+            ("/100%25", "/100%"),
+            ("/100%25", "/100%25"),
+            ("/%7Bid%7D", "/{id}"),
+            ("/%1B[31m", "/\u{1b}[31m"),
+            ("/%00", "/%00"),
+        ] {
+            assert_eq!(want.replace('[', "%5B"), key(path.as_bytes()), "{path}");
+        }
+        assert_eq!("/caf%E9", key(b"/caf\xe9"));
+        assert_eq!("-", key(b""));
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_deep_is_cut_at_a_segment() {
+        assert_eq!("/x/{token}", key(format!("/x/{}", "a".repeat(65)).as_bytes()));
+        assert_eq!(format!("/x/{}", "a".repeat(64)), key(format!("/x/{}", "a".repeat(64)).as_bytes()));
+        assert_eq!(format!("{}/…", "/a".repeat(16)), key("/a".repeat(17).as_bytes()));
+        assert_eq!("/a".repeat(16), key("/a".repeat(16).as_bytes()));
+        let long = key(format!("/{}", "b".repeat(60)).repeat(9).as_bytes());
+        assert_eq!(format!("{}/…", format!("/{}", "b".repeat(60)).repeat(4)), long);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_short_printable_key(path in prop::collection::vec(any::<u8>(), 0..600)) {
+            let got = key(&path);
+            prop_assert!(got.len() <= LONGEST_PATH);
+            prop_assert!(got.chars().all(|c| c.is_ascii_graphic() || c == '…'));
+        }
+
+        #[test]
+        fn a_normal_form_is_its_own(path in "(/([a-z]{1,6}|[0-9]{1,3}x|%[0-9a-f]{2}|[ (),@\u{e4}\u{6771}]{1,3}|)){0,9}") {
+            let once = key(path.as_bytes());
+            prop_assume!(!once.contains('{'));
+            prop_assert_eq!(&once, &key(once.as_bytes()));
+        }
+    }
+}
