@@ -1,1 +1,408 @@
-//! (to come)
+//! What every access line is made of: the request line in its quotes, the status, figures of time, the time stamp.
+//!
+//! Gives the pieces to the written forms (`uvicorn`, `clf`, …), each of which says in which order they stand. What
+//! stands before the request line is read by `head`. The request line is RFC 9112 section 3 as servers print it:
+//! often unquoted inside, so that a blank or a quote in a path must be told from the end.
+
+use super::Reject;
+use super::Status;
+use crate::time::Stamp;
+use crate::time::clf;
+use crate::time::iso;
+use memchr::memchr;
+use memchr::memchr_iter;
+use memchr::memchr2;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// The unit of a written duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Unit {
+    /// `ns`
+    Nanoseconds,
+    /// `us`
+    Microseconds,
+    /// `ms`
+    Milliseconds,
+    /// `s`
+    Seconds,
+}
+
+impl Unit {
+    /// The unit called `ns`, `us`, `µs`, `ms` or `s`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "ns" => Some(Self::Nanoseconds),
+            "us" | "µs" | "μs" => Some(Self::Microseconds),
+            "ms" => Some(Self::Milliseconds),
+            "s" => Some(Self::Seconds),
+            _ => None,
+        }
+    }
+
+    /// Its short name: `ns`, `us`, `ms`, `s`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
+            Self::Milliseconds => "ms",
+            Self::Seconds => "s",
+        }
+    }
+
+    fn nanos(self) -> u64 {
+        match self {
+            Self::Nanoseconds => 1,
+            Self::Microseconds => 1_000,
+            Self::Milliseconds => 1_000_000,
+            Self::Seconds => 1_000_000_000,
+        }
+    }
+}
+
+/// How a source's figures are to be read where a line alone cannot tell. Decided once per source, before its first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reading {
+    /// The unit of a duration without a name. `None`: seconds where it has a decimal point, else it is no duration.
+    pub bare_unit: Option<Unit>,
+    /// `Some(true)`: dates like `22/11/2026` begin with the day; `Some(false)`: with the month; `None`: such dates give
+    /// no time.
+    pub day_first: Option<bool>,
+    /// The lines end in named figures, some of them quoted (`rt=0.035 uct="0.001"`).
+    pub named_tail: bool,
+}
+
+/// How a source is read, and the time stamps last seen in it: a stamp whose text is the same again is not read again.
+/// What is remembered never changes a result.
+#[derive(Debug, Clone, Default)]
+pub struct Memo {
+    /// How the figures are to be read.
+    pub reading: Reading,
+    clf: Seen<27>,
+    short: Seen<21>,
+    iso: Seen<26>,
+}
+
+impl Memo {
+    /// A memo that remembers nothing yet.
+    pub fn new(reading: Reading) -> Self {
+        Self { reading, ..Self::default() }
+    }
+
+    /// A `23/Nov/2026:00:47:16 +0000` (or without zone) that stands before a `]`: the stamp and its length.
+    pub(super) fn clf(&mut self, text: &[u8]) -> Option<(Stamp, usize)> {
+        self.clf.read(text, clf)
+    }
+
+    /// The same where the form has no zone (daphne).
+    pub(super) fn clf_short(&mut self, text: &[u8]) -> Option<(Stamp, usize)> {
+        self.short.read(text, clf)
+    }
+
+    /// A `2026-11-23 00:36:21 +0000` or a relative of it that stands before a `]`: the stamp and its length.
+    pub(super) fn iso(&mut self, text: &[u8]) -> Option<(Stamp, usize)> {
+        self.iso.read(text, iso)
+    }
+}
+
+/// The last stamp of `N - 1` bytes that was followed by `]`, with its text.
+#[derive(Debug, Clone)]
+struct Seen<const N: usize> {
+    text: [u8; N],
+    stamp: Option<Stamp>,
+}
+
+impl<const N: usize> Default for Seen<N> {
+    fn default() -> Self {
+        Self { text: [0; N], stamp: None }
+    }
+}
+
+impl<const N: usize> Seen<N> {
+    fn read(&mut self, text: &[u8], read: fn(&[u8]) -> Option<(Stamp, usize)>) -> Option<(Stamp, usize)> {
+        let chunk = text.first_chunk::<N>();
+        if let (Some(stamp), Some(chunk)) = (self.stamp, chunk)
+            && *chunk == self.text
+        {
+            return Some((stamp, N - 1));
+        }
+        let (stamp, taken) = read(text)?;
+        if let Some(chunk) = chunk
+            && taken == N - 1
+            && chunk.last() == Some(&b']')
+        {
+            *self = Self { text: *chunk, stamp: Some(stamp) };
+        }
+        (text.get(taken) == Some(&b']')).then_some((stamp, taken))
+    }
+}
+
+/// A request line taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestLine<'a> {
+    /// Empty where there is none, or where the bytes are no request (a TLS handshake on a plain port).
+    pub(super) method: &'a [u8],
+    /// Without query and fragment; empty where there is none.
+    pub(super) path: &'a [u8],
+    /// What stands behind the closing quote.
+    pub(super) rest: &'a [u8],
+}
+
+/// The request line at the start of `text`, which begins behind the opening quote. `None` where it does not end.
+///
+/// The end is the first quote behind a protocol (`HTTP/1.1`, or hypercorn's bare `1.1`); without any protocol, the
+/// first quote that a status follows.
+pub(super) fn request(text: &[u8]) -> Option<RequestLine<'_>> {
+    usual(text).or_else(|| unusual(text))
+}
+
+/// One blank before the target and one behind it, then the protocol and the quote.
+fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
+    let blank = text.iter().take(12).position(|&b| b == b' ')?;
+    let (method, text) = text.split_at_checked(blank)?;
+    let text = text.get(1..)?;
+    let (target, text) = text.split_at_checked(memchr(b' ', text)?)?;
+    let rest = match text.get(1..)? {
+        [b'H', b'T', b'T', b'P', b'/', _, b'.', _, b'"', rest @ ..] => rest,
+        [b'1', b'.', b'0' | b'1', b'"', rest @ ..] | [b'2' | b'3', b'"', rest @ ..] => rest,
+        _ => return None,
+    };
+    is_method(method).then(|| RequestLine { method, path: path(target), rest })
+}
+
+#[cold]
+fn unusual(text: &[u8]) -> Option<RequestLine<'_>> {
+    let ends = || memchr_iter(b'"', text).filter(|&at| closes(text, at));
+    let at = ends()
+        .find(|&at| text.get(..at).is_some_and(|inside| without_protocol(inside).is_some()))
+        .or_else(|| ends().find(|&at| text.get(at + 1..).is_some_and(answer_follows)))?;
+    let (inside, rest) = (text.get(..at)?, text.get(at + 1..)?);
+    let (method, path) = apart(inside);
+    Some(RequestLine { method, path, rest })
+}
+
+/// Method and path of what stands between the quotes.
+pub(super) fn apart(inside: &[u8]) -> (&[u8], &[u8]) {
+    let line = without_protocol(inside).unwrap_or(inside);
+    let blank = memchr(b' ', line).unwrap_or(line.len());
+    let (method, target) = (line.get(..blank).unwrap_or_default(), line.get(blank + 1..).unwrap_or_default());
+    match method {
+        b"-" => (&[], path(target)),
+        _ if is_method(method) => (method, path(target)),
+        _ => (&[], &[]),
+    }
+}
+
+/// A quote that may be the closing one: not escaped, and followed by a blank or the end.
+fn closes(text: &[u8], at: usize) -> bool {
+    let escapes = text.get(..at).unwrap_or_default().iter().rev().take_while(|&&b| b == b'\\').count();
+    escapes % 2 == 0 && matches!(text.get(at + 1), None | Some(b' '))
+}
+
+/// What stands before ` HTTP/1.1`, ` HTTP/2` or a bare ` 1.1`; `None` where it does not end so.
+pub(super) fn without_protocol(inside: &[u8]) -> Option<&[u8]> {
+    let blank = memchr::memrchr(b' ', inside)?;
+    let (line, protocol) = (inside.get(..blank)?, inside.get(blank + 1..)?);
+    let version = protocol.strip_prefix(b"HTTP/").unwrap_or(protocol);
+    let bare = version.len() == protocol.len();
+    let known = match version {
+        [b'0'..=b'3', b'.', b'0'..=b'9'] => true,
+        [b'2' | b'3'] => memchr(b' ', line).is_some() || !bare,
+        _ => false,
+    };
+    known.then_some(line)
+}
+
+/// Whether ` 200`, ` -`, ` [accepted]` or nothing at all stands here.
+fn answer_follows(rest: &[u8]) -> bool {
+    match rest {
+        [] => true,
+        [b' ', b'-', tail @ ..] | [b' ', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', tail @ ..] => {
+            matches!(tail.first(), None | Some(b' '))
+        }
+        _ => rest.starts_with(b" [accepted]"),
+    }
+}
+
+/// Letters, and dashes or underscores between them (`M-SEARCH`), at most 20.
+pub(super) fn is_method(method: &[u8]) -> bool {
+    matches!(method, [b'A'..=b'Z' | b'a'..=b'z', ..])
+        && method.len() <= 20
+        && method.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'))
+}
+
+/// Whether it looks like the start of a request as clients send it: capitals, then a path or nothing more.
+pub(super) fn sets_out(inside: &[u8]) -> bool {
+    let blank = memchr(b' ', inside).unwrap_or(inside.len());
+    let (method, target) = (inside.get(..blank).unwrap_or_default(), inside.get(blank + 1..).unwrap_or_default());
+    let method_fits = method.len() <= 20 && (method == b"WebSocket" || method.iter().all(u8::is_ascii_uppercase));
+    method_fits && matches!(target.first(), None | Some(b'/' | b'h' | b'*'))
+}
+
+/// The path of a request target: query and fragment cut off, of an absolute URL the path alone, empty for a target
+/// that a server could not name (`-`, `None`).
+pub(super) fn path(target: &[u8]) -> &[u8] {
+    let path = memchr2(b'?', b'#', target).and_then(|end| target.get(..end)).unwrap_or(target);
+    if path.first() == Some(&b'/') { path } else { odd_path(path) }
+}
+
+#[cold]
+fn odd_path(path: &[u8]) -> &[u8] {
+    if matches!(path, b"-" | b"None") {
+        return &[];
+    }
+    let host = path.strip_prefix(b"http://").or_else(|| path.strip_prefix(b"https://"));
+    match host.or_else(|| path.strip_prefix(b"ws://")).or_else(|| path.strip_prefix(b"wss://")) {
+        Some(host) => memchr(b'/', host).and_then(|slash| host.get(slash..)).unwrap_or(b"/"),
+        None => path,
+    }
+}
+
+/// The status behind one blank at the start of `rest`, and what follows it.
+pub(super) fn status(rest: &[u8]) -> Result<(Status, &[u8]), Reject> {
+    match rest {
+        [] | [b' '] | [b' ', b'0'..=b'9'] | [b' ', b'0'..=b'9', b'0'..=b'9'] => Err(Reject::Cut),
+        [b' ', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            let value = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+            let ends = matches!(rest.first(), None | Some(b' ' | b'\r' | b'\t'));
+            if ends && (value == 0 || (100..=599).contains(&value)) { Ok((value, rest)) } else { Err(Reject::Status) }
+        }
+        [b' ', b'-', rest @ ..] if matches!(rest.first(), None | Some(b' ')) => Ok((0, rest)),
+        _ => Err(Reject::Status),
+    }
+}
+
+/// All of `digits` as a number; `None` where one is none, where there is none, or beyond 18 digits.
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut value = 0;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value)
+}
+
+/// A decimal number of `unit` in whole microseconds, the rest cut off; `None` where it is no plain decimal number.
+pub fn micros(text: &[u8], unit: Unit) -> Option<u64> {
+    let dot = memchr(b'.', text).unwrap_or(text.len());
+    let mut scale = unit.nanos();
+    let mut nanos = number(text.get(..dot)?)?.checked_mul(scale)?;
+    if let Some(fraction) = text.get(dot + 1..) {
+        for &byte in fraction {
+            scale /= 10;
+            nanos = nanos.checked_add(u64::from(byte.checked_sub(b'0').filter(|d| *d < 10)?) * scale)?;
+        }
+    }
+    Some(nanos / 1000)
+}
+
+/// A duration that has no name: its unit behind it (`10ms`), else as `reading` says.
+pub(super) fn bare_micros(text: &[u8], reading: &Reading) -> Option<u64> {
+    let digits = text.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+    let (figure, unit) = text.split_at_checked(digits)?;
+    let unit = match unit {
+        [] if memchr(b'.', figure).is_some() => Some(reading.bare_unit.unwrap_or(Unit::Seconds)),
+        [] => reading.bare_unit,
+        _ => std::str::from_utf8(unit).ok().and_then(Unit::from_name),
+    };
+    micros(figure, unit?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Option<(String, String, String)> {
+        let show = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        request(text.as_bytes()).map(|l| (show(l.method), show(l.path), show(l.rest)))
+    }
+
+    #[test]
+    fn a_request_line_ends_where_its_protocol_ends() {
+        for (method, path, rest, text) in [
+            ("GET", "/", " 200", "GET / HTTP/1.1\" 200"),
+            ("GET", "/a", " 200", "GET /a?q=1&r=\"x HTTP/1.1\" 200"),
+            ("GET", "/a", " 200", "GET /a#top HTTP/2.0\" 200"),
+            ("POST", "/a b/c", " 201", "POST /a b/c HTTP/1.1\" 201"),
+            ("GET", "/nope/a\" 200 OK \"b", " 404 0.4", "GET /nope/a\" 200 OK \"b HTTP/1.1\" 404 0.4"),
+            ("GET", "/nope/\"><svg/onload=alert(1)>", " 404", "GET /nope/\"><svg/onload=alert(1)> HTTP/1.1\" 404"),
+            ("GET", "/x", " 200 3", "GET /x 1.1\" 200 3"),
+            ("GET", "/x y", " 200 3", "GET /x y 2\" 200 3"),
+            ("GET", "/old", " 200 3", "GET /old\" 200 3"),
+            ("WebSocket", "/ws/1", " [accepted]", "WebSocket /ws/1?token=ok\" [accepted]"),
+            ("", "/ws/1", " 101 0.1", "- /ws/1 HTTP/1.1\" 101 0.1"),
+            ("", "", " 408 0", "-\" 408 0"),
+            ("", "", " 400 157", "\\x16\\x03\\x01\\x02 \\x00\" 400 157"),
+            ("GET", "/p", " 200 1", "GET http://shop.example/p?x HTTP/1.1\" 200 1"),
+            ("GET", "", " 500 1", "GET None? HTTP/1.1\" 500 1"),
+            ("OPTIONS", "*", " 200 1", "OPTIONS * HTTP/1.1\" 200 1"),
+        ] {
+            assert_eq!(Some((method.into(), path.into(), rest.into())), line(text), "{text}");
+        }
+        for text in ["GET /x", "GET", "", "GET /x HTTP/1.1", "GET /a\\\" 200"] {
+            assert_eq!(None, line(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_a_dash_or_stands_between_100_and_599() {
+        let read = |text: &'static str| status(text.as_bytes()).map(|(code, _)| code);
+        for (code, text) in [(200, " 200"), (0, " - -"), (0, " 000 0"), (599, " 599 x"), (100, " 100")] {
+            assert_eq!(Ok(code), read(text), "{text}");
+        }
+        for text in [" 600", " 999 OK", " 099", " 2000", " OK", "200", " 2x0"] {
+            assert_eq!(Err(Reject::Status), read(text), "{text}");
+        }
+        for text in ["", " ", " 2", " 20"] {
+            assert_eq!(Err(Reject::Cut), read(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_whole_microseconds_of_its_unit() {
+        for (us, text, unit) in [
+            (24_956, "0.024956", Unit::Seconds),
+            (100_630, "100.630", Unit::Milliseconds),
+            (9_234, "9234005", Unit::Nanoseconds),
+            (3_000_000, "3", Unit::Seconds),
+            (1, "1.999999999", Unit::Microseconds),
+        ] {
+            assert_eq!(Some(us), micros(text.as_bytes(), unit), "{text}");
+        }
+        for text in ["", "-1", "1e9", "NaN", "99999999999999999999", ".5", "1.2.3"] {
+            assert_eq!(None, micros(text.as_bytes(), Unit::Seconds), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_nameless_integer_is_no_duration_until_its_unit_is_told() {
+        let told = Reading { bare_unit: Some(Unit::Microseconds), ..Reading::default() };
+        assert_eq!(None, bare_micros(b"25755", &Reading::default()));
+        assert_eq!(Some(25_755), bare_micros(b"25755", &told));
+        assert_eq!(Some(35_000), bare_micros(b"0.035", &Reading::default()));
+        assert_eq!(Some(10_000), bare_micros(b"10ms", &Reading::default()));
+        assert_eq!(None, bare_micros(b"10kB", &told));
+    }
+
+    #[test]
+    fn a_remembered_stamp_is_the_stamp_that_would_be_read() {
+        let mut memo = Memo::default();
+        for text in [
+            "23/Nov/2026:00:47:21 +0000] \"",
+            "23/Nov/2026:00:47:21 +0000] \"",
+            "23/Nov/2026:00:47:21 +0100] \"",
+            "23/Nov/2026:00:47:21] \"         ",
+        ] {
+            let fresh = clf(text.as_bytes());
+            assert_eq!(fresh, memo.clf(text.as_bytes()), "{text}");
+            assert_eq!(fresh, memo.clf_short(text.as_bytes()), "{text}");
+        }
+        assert_eq!(None, memo.clf(b"23/Nov/2026:00:47:21 +0000) \"      "));
+    }
+}
