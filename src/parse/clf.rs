@@ -301,6 +301,17 @@ fn named_from(rest: &[u8], last: usize) -> usize {
     from
 }
 
+/// Whether the line ends in named figures of which at least one is quoted (`uct="0.001"`).
+pub(super) fn has_named_tail(line: &[u8]) -> bool {
+    memrchr(b'"', line).is_some_and(|last| named_from(line, last) != last)
+}
+
+/// Whether the line's last word is one that only `$upstream_cache_status` writes.
+pub(super) fn ends_in_cache_word(line: &[u8]) -> bool {
+    let word = memrchr(b' ', line).and_then(|blank| line.get(blank + 1..)).unwrap_or_default();
+    word.first().is_some_and(u8::is_ascii_uppercase) && cache(word) != Cache::Other
+}
+
 /// A cache's word as nginx (`$upstream_cache_status`), Varnish and CDNs write it.
 pub(super) fn cache(word: &[u8]) -> Cache {
     match word {
