@@ -70,6 +70,8 @@ pub struct Reading {
     pub day_first: Option<bool>,
     /// The lines end in named figures, some of them quoted (`rt=0.035 uct="0.001"`).
     pub named_tail: bool,
+    /// The place of the user always holds a `-`, which then says nothing.
+    pub no_users: bool,
 }
 
 /// How a source is read, and the time stamps last seen in it: a stamp whose text is the same again is not read again.

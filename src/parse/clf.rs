@@ -42,10 +42,10 @@ struct Front {
 }
 
 impl Front {
-    fn of(head: &Head<'_>) -> Self {
+    fn of(head: &Head<'_>, reading: Reading) -> Self {
         let auth = match head.user {
             None => Auth::Unknown,
-            Some(b"-") => nobody(head.client),
+            Some(b"-") => nobody(head.client, reading),
             Some(_) => Auth::Authenticated,
         };
         Self { time: head.time, pid: head.pid, auth, stamped: head.stamped }
@@ -57,7 +57,7 @@ fn usual_head<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Front, &'a [u8])> 
     let blank = text.iter().take(48).position(|&b| b == b' ')?;
     let (client, rest) = text.split_at_checked(blank)?;
     let (auth, rest) = match rest {
-        [b' ', b'-', b' ', b'-', b' ', b'[', rest @ ..] => (nobody(client), rest),
+        [b' ', b'-', b' ', b'-', b' ', b'[', rest @ ..] => (nobody(client, memo.reading), rest),
         [b' ', b'-', b' ', rest @ ..] => {
             let open = memchr(b'[', rest.get(..rest.len().min(72))?)?;
             let user = rest.get(..open)?.strip_suffix(b" ")?;
@@ -76,10 +76,15 @@ fn usual_head<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Front, &'a [u8])> 
     Some((Front { time: Some(stamp), pid: None, auth, stamped: true }, body))
 }
 
-/// What a `-` in the place of the user says. hypercorn and asgi-logger write the client's port, and always a `-` there.
-fn nobody(client: &[u8]) -> Auth {
-    let port = memrchr(b':', client).is_some_and(|colon| memchr(b'.', client.get(..colon).unwrap_or_default()).is_some());
-    if port { Auth::Unknown } else { Auth::Anonymous }
+/// What a `-` in the place of the user says.
+fn nobody(client: &[u8], reading: Reading) -> Auth {
+    if reading.no_users || has_port(client) { Auth::Unknown } else { Auth::Anonymous }
+}
+
+/// Whether the client is written with its port. The servers that do so (hypercorn, asgi-logger) know no users and
+/// always write a `-` for them.
+pub(super) fn has_port(client: &[u8]) -> bool {
+    memrchr(b':', client).is_some_and(|colon| memchr(b'.', client.get(..colon).unwrap_or_default()).is_some())
 }
 
 #[cold]
@@ -94,7 +99,7 @@ fn unusual<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict
     if granian(&head) && body.last() != Some(&b'"') {
         return Verdict::NotMine;
     }
-    line(body, &Front::of(&head), memo.reading, out)
+    line(body, &Front::of(&head, memo.reading), memo.reading, out)
 }
 
 /// `[TIME] CLIENT - "` is granian's own form, whose figure is in milliseconds.
@@ -117,7 +122,8 @@ fn line<'a>(body: &'a [u8], front: &Front, reading: Reading, out: &mut Record<'a
     }
     if !front.stamped {
         let (bytes, behind) = size(rest);
-        if bytes.is_none() && !behind.starts_with(b" -") && figure(behind).is_none() {
+        let unsized_here = bytes.is_none() && behind.len() == rest.len();
+        if unsized_here && figure(rest).is_none() {
             return Verdict::NotMine;
         }
     }
@@ -134,7 +140,7 @@ pub(super) fn fill<'a>(
     reading: Reading,
     out: &mut Record<'a>,
 ) {
-    record(request, status, rest, &Front::of(head), reading, out);
+    record(request, status, rest, &Front::of(head, reading), reading, out);
 }
 
 fn record<'a>(
@@ -177,6 +183,9 @@ fn size(rest: &[u8]) -> (Option<u64>, &[u8]) {
         }
         value = value * 10 + u64::from(digit);
         taken += 1;
+    }
+    if taken == 0 && digits.first() == Some(&b'-') && matches!(digits.get(1), None | Some(b' ')) {
+        return (None, digits.get(1..).unwrap_or_default());
     }
     match digits.get(taken) {
         None | Some(b' ') if taken > 0 => (Some(value), digits.get(taken..).unwrap_or_default()),
@@ -342,8 +351,8 @@ mod tests {
         (verdict, out)
     }
 
-    const TOLD: Reading = Reading { bare_unit: Some(Unit::Microseconds), day_first: None, named_tail: false };
-    const NAMED: Reading = Reading { bare_unit: None, day_first: None, named_tail: true };
+    const TOLD: Reading = Reading { bare_unit: Some(Unit::Microseconds), day_first: None, named_tail: false, no_users: false };
+    const NAMED: Reading = Reading { bare_unit: None, day_first: None, named_tail: true, no_users: false };
     const AT: &str = "127.0.0.1 - - [23/Nov/2026:00:36:48 +0000]";
 
     #[test]

@@ -8,7 +8,6 @@ use super::access::Reading;
 use super::access::Unit;
 use super::clf;
 use super::head;
-use super::reader::ORDER;
 use super::reader::Reader;
 use memchr::memchr;
 use memchr::memmem;
@@ -140,7 +139,12 @@ impl Form {
 /// The form of a source whose first lines, unwrapped, are `sample` (those beyond [`SAMPLE`] are not looked at).
 pub fn detect(sample: &[&[u8]], settings: &Settings) -> Form {
     let sample = sample.get(..SAMPLE).unwrap_or(sample);
-    let reading = Reading { bare_unit: settings.bare_unit, day_first: day_first(sample), named_tail: named_tail(sample) };
+    let reading = Reading {
+        bare_unit: settings.bare_unit,
+        day_first: day_first(sample),
+        named_tail: named_tail(sample),
+        no_users: no_users(sample),
+    };
     let mut reader = Reader::undecided(reading);
     let gunicorn = sample.iter().any(|line| memmem::find(line, b"Starting gunicorn").is_some());
     let mut counts: Vec<(Kind, u32)> = Vec::new();
@@ -156,6 +160,14 @@ pub fn detect(sample: &[&[u8]], settings: &Settings) -> Form {
             None => counts.push((kind, 1)),
         }
     }
+    // one mark of nginx settles what all combined lines beside it are
+    if let (Some(nginx), Some(combined)) = (place(&counts, Kind::Nginx), place(&counts, Kind::Combined)) {
+        let (_, more) = counts.swap_remove(combined);
+        let nginx = if nginx == counts.len() { combined } else { nginx };
+        if let Some((_, count)) = counts.get_mut(nginx) {
+            *count += more;
+        }
+    }
     counts.sort_by_key(|&(kind, count)| (std::cmp::Reverse(count), kind));
     let mut kinds: Vec<Kind> = counts.into_iter().map(|(kind, _)| kind).collect();
     if let Some(forced) = settings.forced {
@@ -163,6 +175,10 @@ pub fn detect(sample: &[&[u8]], settings: &Settings) -> Form {
         kinds.insert(0, forced);
     }
     Form { kinds, reading, candidates, understood }
+}
+
+fn place(counts: &[(Kind, u32)], kind: Kind) -> Option<usize> {
+    counts.iter().position(|(known, _)| *known == kind)
 }
 
 /// Which of the forms that are read as combined a line has.
@@ -216,7 +232,13 @@ fn named_tail(sample: &[&[u8]]) -> bool {
     named > 0 && named * 2 >= quoted
 }
 
-const _: () = assert!(ORDER.len() < 32);
+/// Whether clients are written with their port, which only servers without users do.
+fn no_users(sample: &[&[u8]]) -> bool {
+    sample.iter().any(|line| {
+        let mark = memmem::find(line, b" - - [");
+        mark.and_then(|at| line.get(..at)).is_some_and(|head| clf::has_port(head.rsplit(|&b| b == b' ').next().unwrap_or(head)))
+    })
+}
 
 #[cfg(test)]
 mod tests {
