@@ -12,6 +12,7 @@ use crate::time::iso;
 use memchr::memchr;
 use memchr::memchr_iter;
 use memchr::memchr2;
+use memchr::memchr3;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -121,6 +122,7 @@ impl<const N: usize> Default for Seen<N> {
 }
 
 impl<const N: usize> Seen<N> {
+    #[inline]
     fn read(&mut self, text: &[u8], read: fn(&[u8]) -> Option<(Stamp, usize)>) -> Option<(Stamp, usize)> {
         let chunk = text.first_chunk::<N>();
         if let (Some(stamp), Some(chunk)) = (self.stamp, chunk)
@@ -154,22 +156,27 @@ pub(super) struct RequestLine<'a> {
 ///
 /// The end is the first quote behind a protocol (`HTTP/1.1`, or hypercorn's bare `1.1`); without any protocol, the
 /// first quote that a status follows.
+#[inline]
 pub(super) fn request(text: &[u8]) -> Option<RequestLine<'_>> {
     usual(text).or_else(|| unusual(text))
 }
 
 /// One blank before the target and one behind it, then the protocol and the quote.
+#[inline]
 fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
     let blank = text.iter().take(12).position(|&b| b == b' ')?;
     let (method, text) = text.split_at_checked(blank)?;
     let text = text.get(1..)?;
-    let (target, text) = text.split_at_checked(memchr(b' ', text)?)?;
+    let stop = memchr3(b' ', b'?', b'#', text)?;
+    let (path, behind) = text.split_at_checked(stop)?;
+    let text = if behind.first() == Some(&b' ') { behind } else { behind.get(memchr(b' ', behind)?..)? };
     let rest = match text.get(1..)? {
         [b'H', b'T', b'T', b'P', b'/', _, b'.', _, b'"', rest @ ..] => rest,
         [b'1', b'.', b'0' | b'1', b'"', rest @ ..] | [b'2' | b'3', b'"', rest @ ..] => rest,
         _ => return None,
     };
-    is_method(method).then(|| RequestLine { method, path: path(target), rest })
+    let path = if path.first() == Some(&b'/') { path } else { odd_path(path) };
+    is_method(method).then_some(RequestLine { method, path, rest })
 }
 
 #[cold]
@@ -227,6 +234,7 @@ fn answer_follows(rest: &[u8]) -> bool {
 }
 
 /// Letters, and dashes or underscores between them (`M-SEARCH`), at most 20.
+#[inline]
 pub(super) fn is_method(method: &[u8]) -> bool {
     matches!(method, [b'A'..=b'Z' | b'a'..=b'z', ..])
         && method.len() <= 20
@@ -261,6 +269,7 @@ fn odd_path(path: &[u8]) -> &[u8] {
 }
 
 /// The status behind one blank at the start of `rest`, and what follows it.
+#[inline]
 pub(super) fn status(rest: &[u8]) -> Result<(Status, &[u8]), Reject> {
     match rest {
         [] | [b' '] | [b' ', b'0'..=b'9'] | [b' ', b'0'..=b'9', b'0'..=b'9'] => Err(Reject::Cut),
@@ -275,6 +284,7 @@ pub(super) fn status(rest: &[u8]) -> Result<(Status, &[u8]), Reject> {
 }
 
 /// All of `digits` as a number; `None` where one is none, where there is none, or beyond 18 digits.
+#[inline]
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 18 {
         return None;
@@ -291,17 +301,41 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// A decimal number of `unit` in whole microseconds, the rest cut off; `None` where it is no plain decimal number.
+#[inline]
 pub fn micros(text: &[u8], unit: Unit) -> Option<u64> {
-    let dot = memchr(b'.', text).unwrap_or(text.len());
-    let mut scale = unit.nanos();
-    let mut nanos = number(text.get(..dot)?)?.checked_mul(scale)?;
-    if let Some(fraction) = text.get(dot + 1..) {
-        for &byte in fraction {
-            scale /= 10;
-            nanos = nanos.checked_add(u64::from(byte.checked_sub(b'0').filter(|d| *d < 10)?) * scale)?;
+    if text.len() > 32 {
+        return None;
+    }
+    let (mut whole, mut fraction, mut scale) = (0_u64, 0_u64, 1_u64);
+    let mut bytes = text.iter();
+    let mut digits = 0;
+    for &byte in bytes.by_ref() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            if byte == b'.' {
+                break;
+            }
+            return None;
+        }
+        whole = whole * 10 + u64::from(digit);
+        digits += 1;
+        if digits > 18 {
+            return None;
         }
     }
-    Some(nanos / 1000)
+    for &byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // behind the ninth place nothing reaches a nanosecond
+        if scale < 1_000_000_000 {
+            fraction = fraction * 10 + u64::from(digit);
+            scale *= 10;
+        }
+    }
+    let nanos = whole.checked_mul(unit.nanos())?.checked_add(fraction * unit.nanos() / scale)?;
+    (digits > 0).then_some(nanos / 1000)
 }
 
 /// A duration that has no name: its unit behind it (`10ms`), else as `reading` says.

@@ -27,7 +27,8 @@ use memchr::memrchr;
 
 /// Reads one line of common or combined form. `out` is filled only on [`Verdict::Request`].
 pub fn parse<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
-    if let Some((front, body)) = usual_head(text, memo) {
+    if let Some((time, auth, body)) = usual_head(text, memo) {
+        let front = Front { time: Some(time), pid: None, auth, stamped: true };
         return line(body, &front, memo.reading, out);
     }
     unusual(text, memo, out)
@@ -53,7 +54,8 @@ impl Front {
 }
 
 /// `CLIENT - USER [TIME] "`, with nothing in front: the head, and what stands behind the quote.
-fn usual_head<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Front, &'a [u8])> {
+#[inline]
+fn usual_head<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Stamp, Auth, &'a [u8])> {
     let blank = text.iter().take(48).position(|&b| b == b' ')?;
     let (client, rest) = text.split_at_checked(blank)?;
     let (auth, rest) = match rest {
@@ -73,7 +75,7 @@ fn usual_head<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Front, &'a [u8])> 
     }
     let (stamp, taken) = memo.clf(rest)?;
     let body = rest.get(taken..)?.strip_prefix(b"] \"")?;
-    Some((Front { time: Some(stamp), pid: None, auth, stamped: true }, body))
+    Some((stamp, auth, body))
 }
 
 /// What a `-` in the place of the user says.
@@ -108,6 +110,7 @@ fn granian(head: &Head<'_>) -> bool {
 }
 
 /// Request line, status and what follows.
+#[inline]
 fn line<'a>(body: &'a [u8], front: &Front, reading: Reading, out: &mut Record<'a>) -> Verdict {
     let Some(request) = access::request(body) else {
         return if front.stamped && access::sets_out(body) { Verdict::Malformed(Reject::Cut) } else { Verdict::NotMine };
@@ -143,6 +146,7 @@ pub(super) fn fill<'a>(
     record(request, status, rest, &Front::of(head, reading), reading, out);
 }
 
+#[inline]
 fn record<'a>(
     request: &RequestLine<'a>,
     status: Status,
@@ -155,23 +159,23 @@ fn record<'a>(
     let mut tail = Tail::default();
     tail.read(rest, &reading);
     let socket = status == 101;
-    *out = Record {
-        method: if socket { b"WEBSOCKET" } else { request.method },
-        path: request.path,
-        status: Some(status),
-        bytes,
-        latency_us: if socket { None } else { tail.latency_us },
-        ends: tail.ends,
-        time: front.time,
-        auth: front.auth,
-        cache: tail.cache,
-        request_id: tail.request_id,
-        pid: front.pid.or(tail.pid),
-        ..Record::default()
-    };
+    // field by field: a whole record built first would be copied
+    *out = Record::default();
+    out.method = if socket { b"WEBSOCKET" } else { request.method };
+    out.path = request.path;
+    out.status = Some(status);
+    out.bytes = bytes;
+    out.latency_us = if socket { None } else { tail.latency_us };
+    out.ends = tail.ends;
+    out.time = front.time;
+    out.auth = front.auth;
+    out.cache = tail.cache;
+    out.request_id = tail.request_id;
+    out.pid = front.pid.or(tail.pid);
 }
 
 /// The size behind one blank, and what follows it; a `-` and anything else is no size.
+#[inline]
 fn size(rest: &[u8]) -> (Option<u64>, &[u8]) {
     let Some(digits) = rest.strip_prefix(b" ") else { return (None, rest) };
     let mut value: u64 = 0;
@@ -200,6 +204,15 @@ fn figure(rest: &[u8]) -> Option<&[u8]> {
     (memchr(b'.', token).is_some() && access::micros(token, Unit::Seconds).is_some()).then_some(token)
 }
 
+/// The figure of a line that ends in a quoted text and one figure behind it, and has nothing but quoted texts before.
+#[inline]
+fn lone_figure(rest: &[u8]) -> Option<&[u8]> {
+    let digits = rest.iter().rev().take(20).take_while(|b| matches!(b, b'0'..=b'9' | b'.')).count();
+    let (before, figure) = rest.split_at_checked(rest.len() - digits)?;
+    let quoted = matches!(before, [b' ', b'"', .., b'"', b' ']) && before.get(before.len().checked_sub(3)?) != Some(&b'\\');
+    (digits > 0 && quoted).then_some(figure)
+}
+
 /// What stands behind status and size: quoted texts that are passed over, and figures.
 #[derive(Default)]
 struct Tail<'a> {
@@ -216,6 +229,12 @@ impl<'a> Tail<'a> {
     /// server escapes the quotes in them: nothing between those two quotes is looked at, but for a named tail.
     fn read(&mut self, rest: &'a [u8], reading: &Reading) {
         if rest.is_empty() {
+            return;
+        }
+        if !reading.named_tail
+            && let Some(figure) = lone_figure(rest)
+        {
+            self.latency_us = access::bare_micros(figure, reading);
             return;
         }
         let Some(last) = memrchr(b'"', rest) else { return self.tokens(rest, reading) };

@@ -280,13 +280,13 @@ fn name(token: &[u8], front: &mut Front) -> Option<usize> {
     let bare = token.strip_suffix(b":").or_else(|| token.strip_suffix(b",")).unwrap_or(token);
     let bare = bare.strip_prefix(b"(").and_then(|b| b.strip_suffix(b")")).unwrap_or(bare);
     let fits = |b: &u8| {
-        b.is_ascii_alphanumeric()
-            || matches!(b, b'_' | b'.' | b':' | b'-' | b'/' | b'=' | b'<' | b'>' | b'[' | b']' | b'@' | b'#')
+        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-' | b'/' | b'<' | b'>' | b'[' | b']' | b'@' | b'#')
     };
-    if bare.is_empty() || bare.len() > 128 || !bare.iter().all(fits) {
+    let bare = bare.strip_prefix(b"pid=").unwrap_or(bare);
+    if bare.is_empty() || bare.len() > 128 || bare.first() == Some(&b'/') || is_verb(bare) || !bare.iter().all(fits) {
         return None;
     }
-    if let Some(pid) = number(bare.strip_prefix(b"pid=").unwrap_or(bare)) {
+    if let Some(pid) = number(bare) {
         front.pid = u32::try_from(pid).ok();
     }
     if bare.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-') && !is_server(bare) {
@@ -326,6 +326,11 @@ fn is_level(word: &[u8]) -> bool {
     const LEVELS: [&[u8]; 10] =
         [b"DEBUG", b"INFO", b"WARNING", b"WARN", b"ERROR", b"CRITICAL", b"FATAL", b"NOTICE", b"TRACE", b"SUCCESS"];
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
+}
+
+/// Methods name a request that the text talks about: what stands behind them is a client's to write.
+fn is_verb(word: &[u8]) -> bool {
+    matches!(word, b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"HEAD" | b"OPTIONS" | b"WebSocket")
 }
 
 fn is_server(word: &[u8]) -> bool {
@@ -398,6 +403,8 @@ mod tests {
             "  File ",
             "127.0.0.1:5 -",
             "he - ",
+            "2026-11-23 00:39:06,887 - shop.timing - INFO - GET /nopeINFO:     203.0.113.66:1 - ",
+            "path=/nope 203.0.113.66:1 - ",
             "",
             " ",
             "2026/11/23 00:52:33 [error] 18877#18877: *34 recv() failed (104: Connection reset by peer), request: ",
