@@ -56,7 +56,7 @@ impl Front {
 /// `CLIENT - USER [TIME] "`, with nothing in front: the head, and what stands behind the quote.
 #[inline]
 fn usual_head<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Stamp, Auth, &'a [u8])> {
-    let blank = text.iter().take(48).position(|&b| b == b' ')?;
+    let blank = access::first_blank(text)?;
     let (client, rest) = text.split_at_checked(blank)?;
     let (auth, rest) = match rest {
         [b' ', b'-', b' ', b'-', b' ', b'[', rest @ ..] => (nobody(client, memo.reading), rest),
@@ -178,6 +178,13 @@ fn record<'a>(
 #[inline]
 fn size(rest: &[u8]) -> (Option<u64>, &[u8]) {
     let Some(digits) = rest.strip_prefix(b" ") else { return (None, rest) };
+    if let Some(chunk) = digits.first_chunk::<8>() {
+        let (count, value) = access::leading_digits(*chunk);
+        let behind = digits.get(count as usize..).unwrap_or_default();
+        if count > 0 && behind.first() == Some(&b' ') {
+            return (Some(value), behind);
+        }
+    }
     let mut value: u64 = 0;
     let mut taken = 0;
     for &byte in digits.iter().take(18) {
@@ -204,13 +211,13 @@ fn figure(rest: &[u8]) -> Option<&[u8]> {
     (memchr(b'.', token).is_some() && access::micros(token, Unit::Seconds).is_some()).then_some(token)
 }
 
-/// The figure of a line that ends in a quoted text and one figure behind it, and has nothing but quoted texts before.
+/// The figure of a line that ends in a quoted text and an integer behind it, and has nothing but quoted texts before.
 #[inline]
-fn lone_figure(rest: &[u8]) -> Option<&[u8]> {
-    let digits = rest.iter().rev().take(20).take_while(|b| matches!(b, b'0'..=b'9' | b'.')).count();
-    let (before, figure) = rest.split_at_checked(rest.len() - digits)?;
+fn lone_integer(rest: &[u8]) -> Option<u64> {
+    let (count, value) = access::trailing_digits(*rest.last_chunk::<8>()?);
+    let before = rest.get(..rest.len() - count as usize)?;
     let quoted = matches!(before, [b' ', b'"', .., b'"', b' ']) && before.get(before.len().checked_sub(3)?) != Some(&b'\\');
-    (digits > 0 && quoted).then_some(figure)
+    (count > 0 && quoted).then_some(value)
 }
 
 /// What stands behind status and size: quoted texts that are passed over, and figures.
@@ -232,9 +239,9 @@ impl<'a> Tail<'a> {
             return;
         }
         if !reading.named_tail
-            && let Some(figure) = lone_figure(rest)
+            && let Some(figure) = lone_integer(rest)
         {
-            self.latency_us = access::bare_micros(figure, reading);
+            self.latency_us = reading.bare_unit.and_then(|unit| access::scaled(figure, unit));
             return;
         }
         let Some(last) = memrchr(b'"', rest) else { return self.tokens(rest, reading) };
