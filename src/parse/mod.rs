@@ -19,6 +19,7 @@ pub mod pair;
 pub mod pattern;
 pub mod python;
 pub mod reader;
+pub mod redact;
 pub mod rich;
 pub mod server;
 pub mod structlog;
@@ -226,4 +227,6 @@ pub struct Exception {
     pub request_id: String,
     /// The process where the report names it.
     pub pid: Option<u32>,
+    /// Who reported it: the server reports what a middleware may have reported before.
+    pub reporter: traceback::Reporter,
 }
