@@ -170,8 +170,7 @@ pub(super) fn is_sure(kind: &[u8]) -> bool {
     ends.iter().any(|e| last.ends_with(e))
 }
 
-const LEVELS: [&[u8]; 9] =
-    [b"TRACE", b"DEBUG", b"INFO", b"SUCCESS", b"WARNING", b"WARN", b"ERROR", b"CRITICAL", b"FATAL"];
+const LEVELS: [&[u8]; 9] = [b"TRACE", b"DEBUG", b"INFO", b"SUCCESS", b"WARNING", b"WARN", b"ERROR", b"CRITICAL", b"FATAL"];
 
 /// Whether a line, indented or not, is the beginning of a new log line and so no part of what stands above it.
 pub(super) fn begins_record(line: &[u8]) -> bool {

@@ -53,7 +53,9 @@ const OTHERS: [&[u8]; 9] = [
 /// Who speaks in a head line or under a logger's name (`uvicorn.error`, `gunicorn.error`).
 pub fn reporter(text: &[u8]) -> Reporter {
     let server = SERVER.iter().any(|p| has(text, p))
-        || [&b"uvicorn.error"[..], b"gunicorn.error", b"hypercorn.error", b"daphne.server", b"_granian"].iter().any(|l| has(text, l));
+        || [&b"uvicorn.error"[..], b"gunicorn.error", b"hypercorn.error", b"daphne.server", b"_granian"]
+            .iter()
+            .any(|l| has(text, l));
     if server { Reporter::Server } else { Reporter::Application }
 }
 
@@ -66,7 +68,8 @@ pub(super) fn read(text: &[u8]) -> Option<Head> {
     if text.starts_with(b"{") || text.len() > 4096 {
         return None;
     }
-    let hot = has(text, b"rror") || has(text, b"RROR") || has(text, b"xception") || has(text, b"RITICAL") || has(text, b"FATAL");
+    let hot =
+        has(text, b"rror") || has(text, b"RROR") || has(text, b"xception") || has(text, b"RITICAL") || has(text, b"FATAL");
     if !hot || !(is_error(text) || SERVER.iter().chain(&OTHERS).any(|p| has(text, p))) {
         return None;
     }
@@ -140,8 +143,20 @@ mod tests {
     #[test]
     fn a_head_tells_request_process_and_reporter() {
         let table: [(&str, &str, Option<u32>, Reporter, &str); 5] = [
-            ("POST", "/orders", None, Reporter::Application, "[2026-11-23 00:47:45,083] ERROR in app: Exception on /orders [POST]"),
-            ("GET", "/debug/sleep", Some(15306), Reporter::Server, "[2026-11-23 00:47:48 +0000] [15306] [ERROR] Error handling request GET /debug/sleep?s=5"),
+            (
+                "POST",
+                "/orders",
+                None,
+                Reporter::Application,
+                "[2026-11-23 00:47:45,083] ERROR in app: Exception on /orders [POST]",
+            ),
+            (
+                "GET",
+                "/debug/sleep",
+                Some(15306),
+                Reporter::Server,
+                "[2026-11-23 00:47:48 +0000] [15306] [ERROR] Error handling request GET /debug/sleep?s=5",
+            ),
             ("", "/x", Some(7), Reporter::Server, "[2019-11-23 00:47:48 +0000] [7] [ERROR] Error handling request /x?a=1"),
             ("", "/cart", None, Reporter::Application, "Internal Server Error: /cart"),
             ("", "", None, Reporter::Server, "ERROR:    Exception in ASGI application"),
@@ -162,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_request_id_is_taken_from_a_head() {
-        let head = read(b"2026-11-23T01:36:55.250180 [error    ] Uncaught exception [api.error] request_id=str71-00079").unwrap();
+        let head =
+            read(b"2026-11-23T01:36:55.250180 [error    ] Uncaught exception [api.error] request_id=str71-00079").unwrap();
         assert_eq!("str71-00079", head.request_id);
     }
 }

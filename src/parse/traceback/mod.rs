@@ -14,6 +14,8 @@ pub use head::Reporter;
 pub use head::reporter;
 pub use text::parse_text;
 
+use std::borrow::Cow;
+
 use grammar::Class;
 use serde::Deserialize;
 use serde::Serialize;
@@ -110,9 +112,13 @@ pub struct Folder {
     level: u8,
     /// A frame was seen since the header.
     framed: bool,
+    /// The last line of a group was the rule that ends it.
+    closed: bool,
+    /// Another traceback was still without its type when this one began: theirs could be mixed.
+    doubt: bool,
     /// Lines of others since the last own one.
     strangers: u8,
-    /// Headers without their type, while broken.
+    /// Types still awaited, while broken.
     open: u8,
     /// The innermost application frame of the exception at `level` so far.
     place: String,
@@ -132,6 +138,15 @@ fn shorten(text: &mut String, limit: usize) {
         let end = (0..=limit).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
         text.truncate(end);
     }
+}
+
+/// The line without blanks at its end, a NUL byte read as a blank.
+fn readable(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.trim_ascii_end();
+    if memchr::memchr(0, line).is_none() {
+        return Cow::Borrowed(line);
+    }
+    Cow::Owned(line.iter().map(|b| if *b == 0 { b' ' } else { *b }).collect())
 }
 
 fn own(bytes: &[u8], limit: usize) -> String {
@@ -158,7 +173,7 @@ impl Folder {
 
     /// Asks whether a line (wrapper and colours taken off) belongs to what is open.
     pub fn offer(&mut self, line: &[u8]) -> Offer {
-        let line = line.trim_ascii_end();
+        let line = &*readable(line);
         if self.lines >= LONGEST {
             return self.close();
         }
@@ -175,7 +190,7 @@ impl Folder {
 
     /// Asks whether a line that is nothing else begins a traceback, or may be the head of one.
     pub fn begin(&mut self, line: &[u8]) -> Offer {
-        let line = line.trim_ascii_end();
+        let line = &*readable(line);
         if self.is_open() || line.is_empty() {
             return Offer::default();
         }
@@ -250,8 +265,11 @@ impl Folder {
             self.group = margin.depth > 0;
             self.level = margin.depth;
         } else {
-            let boxed = memchr::memmem::find(line, "╭".as_bytes()).filter(|at| line.get(..*at).is_some_and(|p| p.trim_ascii().is_empty()));
-            let Some(at) = boxed.filter(|at| grammar::classify(line.get(*at..).unwrap_or_default()) == Class::Header).or_else(|| self.prefixed(line))
+            let boxed = memchr::memmem::find(line, "╭".as_bytes())
+                .filter(|at| line.get(..*at).is_some_and(|p| p.trim_ascii().is_empty()));
+            let Some(at) = boxed
+                .filter(|at| grammar::classify(line.get(*at..).unwrap_or_default()) == Class::Header)
+                .or_else(|| self.prefixed(line))
             else {
                 return false;
             };
@@ -304,7 +322,8 @@ impl Folder {
         if self.header(line) {
             return self.part();
         }
-        let follows = [&b"future: "[..], b"handle: ", b"task: ", b"protocol: ", b"transport: ", b"context: ", b"source_traceback: "];
+        let follows =
+            [&b"future: "[..], b"handle: ", b"task: ", b"protocol: ", b"transport: ", b"context: ", b"source_traceback: "];
         let kept = line.is_empty()
             || line.starts_with(b" ") && !grammar::begins_record(line) && memchr::memmem::find(line, b" HTTP/").is_none()
             || follows.iter().any(|f| line.starts_with(f));
@@ -336,16 +355,17 @@ impl Folder {
     fn inside_frames(&mut self, line: &[u8]) -> Offer {
         let line = self.unprefixed(line);
         let margin = grammar::margin(line);
-        if margin.depth > 0 && (self.group || margin.opens && self.state == State::Chained) {
+        if margin.opens && grammar::classify(margin.rest) == Class::Header {
+            self.reopen(margin.depth);
+            return self.part();
+        }
+        if margin.depth > 0 && self.group {
             return self.member(margin);
         }
         match grammar::classify(line) {
             Class::Blank => self.hold(),
-            Class::Header if self.framed && self.state == State::Frames => self.tear(),
             Class::Header => {
-                (self.group, self.level, self.framed) = (false, 0, false);
-                self.state = State::Frames;
-                self.place.clear();
+                self.reopen(0);
                 self.part()
             }
             _ if self.group => self.stranger(),
@@ -366,6 +386,16 @@ impl Folder {
             }
             _ => self.stranger(),
         }
+    }
+
+    /// A header while something is open: the next link of a chain, or another traceback in the middle of this one.
+    fn reopen(&mut self, depth: u8) {
+        if self.framed && self.state == State::Frames {
+            *self = Self { doubt: true, lines: self.lines, prefix: std::mem::take(&mut self.prefix), ..Self::default() };
+        }
+        (self.group, self.level, self.framed) = (depth > 0, depth, false);
+        self.state = State::Frames;
+        self.place.clear();
     }
 
     /// One line inside a rich box; a frame may be wrapped over several.
@@ -394,18 +424,15 @@ impl Folder {
     /// A line of an exception group: everything right of a bar belongs to it.
     fn member(&mut self, margin: grammar::Margin<'_>) -> Offer {
         let counts = margin.depth == self.level;
+        self.closed = false;
         match grammar::classify(margin.rest) {
-            Class::Header if margin.opens => {
-                (self.group, self.level, self.framed) = (true, margin.depth, false);
-                self.state = State::Frames;
-                self.place.clear();
-            }
+            Class::Rule => self.closed = margin.rest.iter().skip(1).all(|b| *b == b'-'),
             Class::Header if counts => self.framed = false,
             Class::Chain if margin.depth <= self.level => {
                 self.level = margin.depth;
                 self.state = State::Frames;
             }
-            Class::Frame(path, number) if counts => self.member_frame(path, number),
+            Class::Frame(path, number) if counts => self.frame(path, number),
             Class::Final(kind, message) if counts => {
                 self.found(kind, message);
                 if message.ends_with(b"(1 sub-exception)") {
@@ -418,17 +445,10 @@ impl Folder {
         self.part()
     }
 
-    fn member_frame(&mut self, path: &[u8], number: u32) {
-        self.framed = true;
-        if place::is_application(path) {
-            self.place = place::written(path, number);
-        }
-    }
-
     fn after(&mut self, line: &[u8]) -> Offer {
         let rest = self.unprefixed(line);
         let margin = grammar::margin(rest);
-        if self.group && margin.depth > 0 {
+        if self.group && margin.depth > 0 && !margin.opens {
             return self.member(margin);
         }
         match (self.inside, grammar::classify(rest)) {
@@ -453,6 +473,10 @@ impl Folder {
                 self.frame(path, number);
                 self.part()
             }
+            (_, Class::Frame(..) | Class::Inner) if self.doubt && self.held == 0 => self.tear(line),
+            (_, Class::Final(kind, _)) if self.doubt && grammar::is_sure(kind) => self.tear(line),
+            (_, Class::Header) => self.close(),
+            _ if self.group && !self.closed => self.stranger(),
             (_, class) => self.message_line(line, rest, class),
         }
     }
@@ -464,7 +488,15 @@ impl Folder {
             self.inside = Inside::Quotes;
             return self.part();
         }
-        let database = [&b"[parameters: "[..], b"[SQL: ", b"(Background on this error at: ", b"DETAIL: ", b"HINT: ", b"CONTEXT: ", b"QUERY: "];
+        let database = [
+            &b"[parameters: "[..],
+            b"[SQL: ",
+            b"(Background on this error at: ",
+            b"DETAIL: ",
+            b"HINT: ",
+            b"CONTEXT: ",
+            b"QUERY: ",
+        ];
         let database = database.iter().any(|d| rest.starts_with(d)) || rest.starts_with(b"LINE ") && self.kind.contains('.');
         if database {
             return self.statement(rest);
@@ -475,7 +507,11 @@ impl Folder {
         let validation = self.kind.ends_with("ValidationError");
         let indented = rest.starts_with(b" ") || rest.starts_with(b"\t");
         let boxed = class == Class::Other && rest.len() < line.len() && self.prefix.iter().all(|b| *b == b' ');
-        if (indented || boxed) && (self.held == 0 || validation) && !grammar::begins_record(line) && !matches!(class, Class::Frame(..)) {
+        if (indented || boxed)
+            && (self.held == 0 || validation)
+            && !grammar::begins_record(line)
+            && !matches!(class, Class::Frame(..))
+        {
             self.keep(rest);
             return self.part();
         }
@@ -509,11 +545,12 @@ impl Folder {
         }
     }
 
-    /// A second header before the first one's type came: from here on nothing can be told apart.
-    fn tear(&mut self) -> Offer {
+    /// Lines of a second traceback below the end of this one, which began inside another: whose type is whose cannot
+    /// be told, and no exception is given.
+    fn tear(&mut self, line: &[u8]) -> Offer {
         let settled_message = std::mem::take(&mut self.held);
-        *self = Self { state: State::Broken, open: 2, lines: self.lines, ..Self::default() };
-        Offer { taken: Taken::Torn, settled_message, ..Offer::default() }
+        *self = Self { state: State::Broken, open: 1, lines: self.lines, ..Self::default() };
+        Offer { settled_message, ..self.broken(line) }
     }
 
     fn broken(&mut self, line: &[u8]) -> Offer {
@@ -546,4 +583,303 @@ fn shape(prefix: &[u8]) -> Vec<u8> {
 
 fn same_shape(shape: &[u8], front: &[u8]) -> bool {
     shape.iter().zip(front).all(|(s, b)| s == b || *s == b'0' && b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exceptions, and the lines by what became of them: traceback, message (or handed on), torn.
+    fn fold(text: &str) -> (Vec<Exception>, [u32; 3]) {
+        let (mut folder, mut found, mut lines) = (Folder::default(), Vec::new(), [0; 3]);
+        let mut count = |offer: &Offer| {
+            lines[0] += offer.settled_traceback + u32::from(offer.taken == Taken::Part);
+            lines[1] += offer.settled_message;
+            lines[2] += u32::from(offer.taken == Taken::Torn);
+        };
+        let mut outside = 0;
+        for line in text.lines() {
+            let mut offer = folder.offer(line.as_bytes());
+            count(&offer);
+            found.extend(offer.ended.take());
+            if offer.taken == Taken::Outside {
+                offer = folder.begin(line.as_bytes());
+                count(&offer);
+                outside += u32::from(offer.taken == Taken::Outside);
+            }
+            // The state survives being stored between any two lines.
+            let stored = serde_json::to_string(&folder).unwrap();
+            folder = serde_json::from_str(&stored).unwrap();
+        }
+        let last = folder.finish();
+        count(&last);
+        found.extend(last.ended);
+        lines[1] += outside;
+        assert_eq!(Folder::default(), folder);
+        assert_eq!(text.lines().count(), lines.iter().sum::<u32>() as usize, "every line is counted once: {text}");
+        (found, lines)
+    }
+
+    fn one(text: &str) -> (String, String, String) {
+        let (found, _) = fold(text);
+        assert_eq!(1, found.len(), "{text}\n{found:?}");
+        let e = found.into_iter().next().unwrap();
+        (e.kind, e.message, e.place)
+    }
+
+    const CHECKOUT: &str = "Traceback (most recent call last):\n  File \"/srv/venv/lib/python3.11/site-packages/starlette/routing.py\", line 683, in app\n    await f()\n          ^^^\n  File \"/srv/shop/cart.py\", line 88, in checkout\n    raise KeyError(\"x\")\n";
+
+    #[test]
+    fn a_traceback_gives_type_message_and_innermost_own_frame() {
+        let text =
+            format!("{CHECKOUT}  File \"/usr/lib/python3.11/json/decoder.py\", line 1, in f\nKeyError: 'x'\nINFO:     next\n");
+        assert_eq!(("KeyError".into(), "'x'".into(), "shop/cart.py:88".into()), one(&text));
+        assert_eq!([8, 1, 0], fold(&text).1);
+    }
+
+    #[test]
+    fn the_last_link_of_a_chain_is_the_exception() {
+        for link in [
+            "The above exception was the direct cause of the following exception:",
+            "During handling of the above exception, another exception occurred:",
+        ] {
+            let text = format!(
+                "{CHECKOUT}KeyError: 'x'\n\n{link}\n\nTraceback (most recent call last):\n  File \"/srv/shop/pay.py\", line 7, in pay\n    raise X\nshop.pay.PaymentError\n"
+            );
+            assert_eq!(("shop.pay.PaymentError".into(), String::new(), "shop/pay.py:7".into()), one(&text));
+            assert_eq!([14, 0, 0], fold(&text).1);
+        }
+    }
+
+    const GROUP: &str = "  + Exception Group Traceback (most recent call last):
+  |   File \"/srv/shop/jobs.py\", line 5, in run
+  |     async with asyncio.TaskGroup() as tg:
+  | ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File \"/srv/shop/steps.py\", line 1, in _step
+    |     raise ValueError(1)
+    | ValueError: 1
+    +---------------- 2 ----------------
+    | ExceptionGroup: inner (1 sub-exception)
+    +-+---------------- 1 ----------------
+      | OSError: 2
+      +------------------------------------
+";
+
+    #[test]
+    fn a_group_goes_by_its_own_type() {
+        let message = "unhandled errors in a TaskGroup (2 sub-exceptions)";
+        assert_eq!(("ExceptionGroup".into(), message.into(), "shop/jobs.py:5".into()), one(GROUP));
+        assert_eq!([14, 0, 0], fold(GROUP).1);
+    }
+
+    #[test]
+    fn a_group_of_one_is_looked_through_however_deep() {
+        let text = "  + Exception Group Traceback (most recent call last):
+  |   File \"/srv/shop/jobs.py\", line 5, in run
+  | ExceptionGroup: outer (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Exception Group Traceback (most recent call last):
+    | ExceptionGroup: inner (1 sub-exception)
+    +-+---------------- 1 ----------------
+      | Traceback (most recent call last):
+      |   File \"/srv/shop/steps.py\", line 9, in step
+      | KeyError: 'a'
+      | 
+      | During handling of the above exception, another exception occurred:
+      | 
+      | Traceback (most recent call last):
+      |   File \"/srv/shop/steps.py\", line 11, in step
+      | shop.StepError: b
+      +------------------------------------
+";
+        assert_eq!(("shop.StepError".into(), "b".into(), "shop/steps.py:11".into()), one(text));
+    }
+
+    #[test]
+    fn a_line_of_somebody_else_inside_a_group_does_not_end_it() {
+        let stranger = "INFO:     1.2.3.4:5 - \"GET / HTTP/1.1\" 200 OK\n    +---------------- 2";
+        let text = GROUP.replacen("    +---------------- 2", stranger, 1);
+        assert_eq!("ExceptionGroup", one(&text).0);
+        assert_eq!([14, 1, 0], fold(&text).1);
+    }
+
+    #[test]
+    fn odd_forms_of_python_are_understood() {
+        let table = [
+            (
+                "SyntaxError",
+                "invalid syntax",
+                "shop/a.py:3",
+                "  File \"/srv/shop/a.py\", line 3\n    def f(\n         ^\nSyntaxError: invalid syntax\n",
+            ),
+            (
+                "RecursionError",
+                "deep",
+                "shop/a.py:3",
+                "  File \"/srv/shop/a.py\", line 3, in f\n    f()\n  [Previous line repeated 996 more times]\nRecursionError: deep\n",
+            ),
+            ("KeyboardInterrupt", "", "shop/a.py:3", "  File \"/srv/shop/a.py\", line 3, in f\nKeyboardInterrupt\n"),
+            ("ImportError", "no", "", "  File \"<frozen importlib._bootstrap>\", line 1206, in _gcd_import\nImportError: no\n"),
+            (
+                "socket.timeout",
+                "timed out",
+                "shop/a.py:3",
+                "  File \"/srv/shop/a.py\", line 3, in f\n    x(\n    ...<2 lines>...\n    )\nsocket.timeout: timed out\n",
+            ),
+        ];
+        for (kind, message, place, body) in table {
+            let text = format!("Traceback (most recent call last):\n{body}");
+            assert_eq!((kind.into(), message.into(), place.into()), one(&text));
+        }
+    }
+
+    #[test]
+    fn a_message_of_several_lines_is_taken_as_far_as_its_form_tells() {
+        let table = [
+            (
+                4,
+                "pydantic_core._pydantic_core.ValidationError: 2 validation errors for Item\nname\n  Field required [type=missing]\n    For further information visit https://errors.pydantic.dev/2/v/missing\n",
+            ),
+            (3, "sqlalchemy.exc.IntegrityError: (sqlite3.IntegrityError) UNIQUE\n[SQL: INSERT INTO user\nVALUES (?)]\n"),
+            (2, "psycopg2.errors.UniqueViolation: duplicate key\nDETAIL:  Key (email)=(x) already exists.\n"),
+            (
+                5,
+                "fastapi.exceptions.ResponseValidationError: 1 validation error:\n  {'type': 'x'}\n\n  File \"/srv/shop/main.py\", line 139, in get_product\n    GET /products/{product_id}\n",
+            ),
+            (
+                6,
+                "concurrent.futures.process._RemoteTraceback: \n\"\"\"\nTraceback (most recent call last):\n  File \"a\", line 1, in f\nValueError: x\n\"\"\"\n",
+            ),
+            (1, "KeyError: 'x'\nrate limit for u6\n"),
+            (1, "KeyError: 'x'\n           INFO     127.0.0.1 ready\n"),
+        ];
+        for (lines, end) in table {
+            let text = format!("{CHECKOUT}{end}2026-11-23 00:00:00 INFO next\n");
+            let (found, counts) = fold(&text);
+            assert_eq!((1, 6 + lines), (found.len(), counts[0]), "{end}");
+        }
+    }
+
+    #[test]
+    fn fastapis_endpoint_is_the_innermost_frame() {
+        let text = format!(
+            "{CHECKOUT}fastapi.exceptions.ResponseValidationError: 1 validation error:\n  {{'type': 'x'}}\n\n  File \"/srv/shop/main.py\", line 139, in get_product\n    GET /products/{{product_id}}\n"
+        );
+        assert_eq!("shop/main.py:139", one(&text).2);
+    }
+
+    #[test]
+    fn a_head_belongs_to_the_traceback_below_it_and_only_then() {
+        let head = "[2026-11-23 00:47:48 +0000] [15306] [ERROR] Error handling request GET /debug?s=5\n";
+        let (found, counts) = fold(&format!("{head}{CHECKOUT}SystemExit: 1\n"));
+        assert_eq!(([8, 0, 0], Some(15306)), (counts, found[0].pid));
+        assert_eq!(("GET".to_owned(), "/debug".to_owned()), found[0].request);
+        assert_eq!([0, 2, 0], fold(&format!("{head}rate limit\n")).1);
+        let structlog = "2026-11-23T01:36:55Z [error    ] Exception in ASGI application\n [uvicorn.error] request_id=r-1\n";
+        let (found, counts) = fold(&format!("{structlog}{CHECKOUT}KeyError: 'x'\n"));
+        assert_eq!(([9, 0, 0], "r-1", Reporter::Server), (counts, found[0].request_id.as_str(), found[0].reporter));
+    }
+
+    #[test]
+    fn loguru_and_rich_are_read() {
+        let loguru = "Traceback (most recent call last):\n\n> File \"/srv/shop/cart.py\", line 88, in f\n    g(a)\n    │ └ 1\n    └ <function g at 0x7f>\n\nKeyError: 'x'\n";
+        assert_eq!(("KeyError".into(), "'x'".into(), "shop/cart.py:88".into()), one(loguru));
+        let rich = "         ╭───── Traceback (most recent call last) ─────╮
+         │ /srv/venv/lib/python3.11/site-packages/uvico │
+         │ rn/protocols/http/httptools_impl.py:401 in r │
+         │                                              │
+         │   398 │   │   try:                           │
+         │                                              │
+         │ /srv/shop/cart.py:88 in checkout             │
+         │                                              │
+         │ ❱ 88 │   raise KeyError(\"x\")                │
+         ╰──────────────────────────────────────────────╯
+         KeyError: 'x'
+INFO     next
+";
+        assert_eq!(("KeyError".into(), "'x'".into(), "shop/cart.py:88".into()), one(rich));
+        assert_eq!([11, 1, 0], fold(rich).1);
+    }
+
+    #[test]
+    fn a_prefix_before_every_line_is_taken_off() {
+        let bare = format!("{CHECKOUT}KeyError: 'x'\n");
+        let prefixed = bare.lines().fold(String::new(), |all, l| all + "2026-11-23 00:00:01 app | " + l + "\n");
+        assert_eq!(("KeyError".into(), "'x'".into(), "shop/cart.py:88".into()), one(&prefixed));
+        // uvicorn writes its level before the header alone.
+        assert_eq!("KeyError", one(&format!("ERROR:    {bare}\nERROR:    Application startup failed. Exiting.\n")).0);
+    }
+
+    #[test]
+    fn a_missing_beginning_is_no_obstacle_and_a_missing_end_no_exception() {
+        let inside = CHECKOUT.split_once('\n').unwrap().1;
+        assert_eq!("KeyError", one(&format!("    x = 1\n{inside}KeyError: 'x'\n")).0);
+        let (found, counts) = fold(CHECKOUT);
+        assert_eq!((0, [6, 0, 0]), (found.len(), counts));
+        let (found, _) = fold(&format!("{CHECKOUT}INFO:     started again\n{CHECKOUT}KeyError: 'x'\n"));
+        assert_eq!(1, found.len());
+    }
+
+    #[test]
+    fn interleaved_tracebacks_give_no_exception() {
+        let other = "Traceback (most recent call last):\n  File \"/srv/shop/pay.py\", line 7, in pay\n    raise X\n";
+        let rest = "  File \"/srv/shop/tax.py\", line 8, in tax\n    raise Y\n";
+        let (found, counts) = fold(&format!("{CHECKOUT}{other}KeyError: 'x'\n{rest}PaymentError: y\nINFO:     on\n"));
+        assert_eq!((0, [10, 1, 3]), (found.len(), counts));
+    }
+
+    #[test]
+    fn other_text_is_left_alone() {
+        for text in [
+            "worker: polled the queue\nValueError: is what I print\n",
+            "    indented output\n    more of it\nplain\n",
+            "ERROR: disk full\n\nplain\n",
+            "see Traceback (most recent call last): above\n",
+        ] {
+            assert_eq!((0, 0), (fold(text).0.len(), fold(text).1[0]), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stack_without_exception_is_none() {
+        let text = "Current thread 0x00007f (most recent call first):\n  File \"/srv/a.py\", line 3 in f\n  File \"/srv/b.py\", line 4 in g\nFatalError: not an exception line here\n";
+        assert_eq!((0, [3, 1, 0]), (fold(text).0.len(), fold(text).1));
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_arrives() {
+        let mut folder = Folder::default();
+        folder.begin(b"Traceback (most recent call last):");
+        for i in 0..12_000 {
+            let line =
+                if i == 10 { "KeyError: ".to_owned() + &"x".repeat(5_000) } else { "    ".to_owned() + &"y".repeat(300) };
+            if folder.offer(line.as_bytes()).taken == Taken::Outside {
+                folder.begin(line.as_bytes());
+            }
+            assert!(folder.message.len() <= SAMPLE && folder.lines <= LONGEST);
+        }
+    }
+
+    #[test]
+    fn a_traceback_in_one_string_is_read() {
+        let got = parse_text(format!("{CHECKOUT}KeyError: 'x'").as_bytes()).unwrap();
+        assert_eq!(("KeyError", "'x'", "shop/cart.py:88"), (got.kind.as_str(), got.message.as_str(), got.place.as_str()));
+        assert_eq!("KeyError", parse_text(b"KeyError: 'x'").unwrap().kind);
+        for none in ["", "NoneType: None", "all fine", "[]", "[{}]", "{\"exc_type\": 1}", "true"] {
+            assert_eq!(None, parse_text(none.as_bytes()), "{none}");
+        }
+    }
+
+    #[test]
+    fn structlogs_dictionaries_are_read_from_the_last_exception_back() {
+        let text = br#"[{"exc_type": "ExceptionGroup", "exc_value": "g (1 sub-exception)", "is_group": true,
+            "exceptions": [[{"exc_type": "PaymentError", "exc_value": "no", "frames": [
+              {"filename": "/srv/shop/pay.py", "lineno": 7, "name": "pay"},
+              {"filename": "/usr/lib/python3.11/ssl.py", "lineno": 9, "name": "read"}]}]]},
+            {"exc_type": "KeyError", "exc_value": "'x'", "frames": []}]"#;
+        let got = parse_text(text).unwrap();
+        assert_eq!(("PaymentError", "no", "shop/pay.py:7"), (got.kind.as_str(), got.message.as_str(), got.place.as_str()));
+    }
 }
