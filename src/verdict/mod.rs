@@ -6,3 +6,4 @@ pub mod finding;
 pub mod health;
 pub mod notice;
 pub mod promise;
+pub mod wording;
