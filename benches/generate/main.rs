@@ -48,12 +48,12 @@ fn main() -> ExitCode {
 
 /// Reads the arguments; the message says which one is wrong.
 fn wanted(arguments: &[String]) -> Result<Wanted, String> {
-    let mut plain = Vec::new();
+    let mut words = Vec::new();
     let (mut truth, mut rate, mut seed, mut start, mut span) = (None, None, 1, None, None);
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
         if !word.starts_with("--") {
-            plain.push(word.as_str());
+            words.push(word.as_str());
             continue;
         }
         let value = rest.next().ok_or(format!("'{word}' needs a value"))?;
@@ -66,7 +66,7 @@ fn wanted(arguments: &[String]) -> Result<Wanted, String> {
             _ => return Err(format!("there is no option '{word}'")),
         }
     }
-    let [form, bytes, out] = plain[..] else {
+    let [form, bytes, out] = words[..] else {
         return Err("usage: generate combined|json|uvicorn SIZE OUT [--truth FILE] [--seed N] [--rate BYTES] [--start EPOCH] [--span SECONDS]".into());
     };
     let form = Form::named(form).ok_or(format!("there is no form '{form}'"))?;
