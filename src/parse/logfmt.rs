@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn quoted_text_is_never_read_as_pairs() {
-        let line = r#"event=http_request level=info method=GET path="/nope\" status=200 path=/forged \"" status=404 duration=0.001"#;
+        let line =
+            r#"event=http_request level=info method=GET path="/nope\" status=200 path=/forged \"" status=404 duration=0.001"#;
         with(line, |found, out| {
             assert_eq!(Verdict::Request, found.verdict());
             assert_eq!((br#"/nope" status=200 path=/forged ""#.as_slice(), Some(404)), (out.path, out.status));
@@ -207,7 +208,15 @@ mod tests {
 
     #[test]
     fn prose_with_equals_signs_is_no_request() {
-        for line in ["status=200 path=/fake", "completed_in=12ms", "method=GET path=/x status=ok", "a = b", "x=\"", "=", "GET /x a=1 b=2"] {
+        for line in [
+            "status=200 path=/fake",
+            "completed_in=12ms",
+            "method=GET path=/x status=ok",
+            "a = b",
+            "x=\"",
+            "=",
+            "GET /x a=1 b=2",
+        ] {
             with(line, |found, _| assert_ne!(Verdict::Request, found.verdict(), "{line}"));
         }
     }
@@ -218,7 +227,10 @@ mod tests {
         with(line, |found, _| {
             let Found::Envelope(envelope) = found else { panic!("{found:?}") };
             assert_eq!(b"Exception in ASGI application\n", envelope.message);
-            assert_eq!(b"Traceback (most recent call last):\n  File \"/srv/x.py\", line 4, in f\nKeyError: 'a'", envelope.exception);
+            assert_eq!(
+                b"Traceback (most recent call last):\n  File \"/srv/x.py\", line 4, in f\nKeyError: 'a'",
+                envelope.exception
+            );
             assert_eq!(b"r2", envelope.request_id);
         });
     }

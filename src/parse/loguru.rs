@@ -23,7 +23,13 @@ pub fn read(text: &[u8]) -> Option<Envelope<'_>> {
     let line = parts.next()?;
     let logger = parts.next().and(parts.next())?;
     let named = !place.contains(&b' ') && !line.is_empty() && line.iter().all(u8::is_ascii_digit);
-    named.then(|| Envelope { message: rest.get(dash + 3..).unwrap_or_default(), time: Some(stamp), level, logger, ..Envelope::default() })
+    named.then(|| Envelope {
+        message: rest.get(dash + 3..).unwrap_or_default(),
+        time: Some(stamp),
+        level,
+        logger,
+        ..Envelope::default()
+    })
 }
 
 #[cfg(test)]
@@ -46,7 +52,9 @@ mod tests {
 
     #[test]
     fn other_lines_with_bars_are_left_alone() {
-        for line in ["2026-11-23 00:37:09.283 | INFO | hello - world", "2026-11-23 00:37:09 - x", "web_1  | INFO:     Started", ""] {
+        for line in
+            ["2026-11-23 00:37:09.283 | INFO | hello - world", "2026-11-23 00:37:09 - x", "web_1  | INFO:     Started", ""]
+        {
             assert_eq!(None, read(line.as_bytes()), "{line}");
         }
     }

@@ -47,7 +47,8 @@ impl Rules {
         out.clear();
         let mut changed = false;
         for (index, segment) in path.split('/').enumerate() {
-            let kind = kind(segment).filter(|kind| self.positions.get(&(method, *kind)).is_some_and(|p| p.contains(prefix(out, index))));
+            let kind = kind(segment)
+                .filter(|kind| self.positions.get(&(method, *kind)).is_some_and(|p| p.contains(prefix(out, index))));
             changed |= kind.is_some();
             out.push_str(kind.unwrap_or(segment));
             out.push('/');

@@ -35,7 +35,9 @@ impl RouteGlob {
             _ => ("", text),
         };
         if path.is_empty() || path.len() > 1024 {
-            return Err(Error::usage(format!("route pattern '{text}' has no path of 1 to 1,024 bytes; write 'GET /items/*' or '/items/**'")));
+            return Err(Error::usage(format!(
+                "route pattern '{text}' has no path of 1 to 1,024 bytes; write 'GET /items/*' or '/items/**'"
+            )));
         }
         let mut pieces = Vec::with_capacity(path.len());
         for byte in path.bytes() {

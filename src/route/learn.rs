@@ -87,8 +87,12 @@ pub fn name(keys: &[Counted<'_>], most: usize) -> Vec<Named> {
         collect(class, counted);
     }
     let names = [learn(plain), learn(streams)];
-    let known: BTreeMap<(&str, &str), &RouteKey> =
-        keys.iter().filter(|c| c.key.by < NamedBy::Learned).map(|c| ((c.key.method.as_str(), c.key.path.as_str()), c.key)).rev().collect();
+    let known: BTreeMap<(&str, &str), &RouteKey> = keys
+        .iter()
+        .filter(|c| c.key.by < NamedBy::Learned)
+        .map(|c| ((c.key.method.as_str(), c.key.path.as_str()), c.key))
+        .rev()
+        .collect();
     let mut named: Vec<Named> = keys
         .iter()
         .map(|c| {
@@ -184,7 +188,10 @@ fn may_join(item: &Item<'_>, route: &[&str], requests: u64, places: &BTreeSet<&[
         }
         // Logging in is asked of good values too: `/users/me` that nobody logged in for is a route of its own.
         let denied = item.denied > 0 && item.denied + item.not_found == item.requests;
-        if item.proven() && !is_placeholder(segment) && (position::is_fixed(segment) || (denied && item.requests * 10 >= requests)) {
+        if item.proven()
+            && !is_placeholder(segment)
+            && (position::is_fixed(segment) || (denied && item.requests * 10 >= requests))
+        {
             return false;
         }
     }
@@ -203,7 +210,8 @@ fn cap(keys: &[Counted<'_>], named: &mut [Named], most: usize) {
     }
     let mut ranked: Vec<((&str, &str), u64)> = requests.into_iter().collect();
     ranked.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
-    let kept: BTreeSet<(String, String)> = ranked.iter().take(most).map(|((r, m), _)| ((*r).to_owned(), (*m).to_owned())).collect();
+    let kept: BTreeSet<(String, String)> =
+        ranked.iter().take(most).map(|((r, m), _)| ((*r).to_owned(), (*m).to_owned())).collect();
     for name in named.iter_mut().filter(|n| bounded(n)) {
         if !kept.contains(&(name.route.clone(), name.method.clone())) {
             OTHER.clone_into(&mut name.route);

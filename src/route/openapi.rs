@@ -39,7 +39,8 @@ pub struct PathItem {
 /// Usage, where it is no JSON, no OpenAPI 3 document, or has a path without `/` in front; the caller names the file.
 pub fn read(json: &[u8]) -> Result<Document, Error> {
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-    let value: Value = serde_json::from_slice(json).map_err(|e| Error::usage(format!("the OpenAPI document is no JSON: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(json).map_err(|e| Error::usage(format!("the OpenAPI document is no JSON: {e}")))?;
     let version = value.get("openapi").and_then(Value::as_str);
     if !version.is_some_and(|v| v.starts_with("3.")) {
         let found = match (version, value.get("swagger").and_then(Value::as_str)) {
@@ -88,7 +89,8 @@ fn is_stream(operation: &Value) -> bool {
     answers.is_some_and(|all| {
         all.iter().filter(|(status, _)| !status.starts_with(['4', '5'])).any(|(_, answer)| {
             let kinds = answer.get("content").and_then(Value::as_object);
-            kinds.is_some_and(|kinds| kinds.keys().any(|k| k.trim_start().to_ascii_lowercase().starts_with("text/event-stream")))
+            kinds
+                .is_some_and(|kinds| kinds.keys().any(|k| k.trim_start().to_ascii_lowercase().starts_with("text/event-stream")))
         })
     })
 }

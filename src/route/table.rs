@@ -28,8 +28,21 @@ pub const OTHER: &str = "(other)";
 
 /// Paths that are health probes unless `[routes] probes` says otherwise.
 pub const PROBES: [&str; 15] = [
-    "/health", "/healthz", "/healthcheck", "/health-check", "/livez", "/liveness", "/live", "/readyz", "/readiness", "/ready", "/ping",
-    "/metrics", "/health/**", "/live/**", "/ready/**",
+    "/health",
+    "/healthz",
+    "/healthcheck",
+    "/health-check",
+    "/livez",
+    "/liveness",
+    "/live",
+    "/readyz",
+    "/readiness",
+    "/ready",
+    "/ping",
+    "/metrics",
+    "/health/**",
+    "/live/**",
+    "/ready/**",
 ];
 
 const WEBSOCKET: &str = "WEBSOCKET";
@@ -277,7 +290,8 @@ impl Router {
     fn collapse(&mut self, moved: &mut Vec<(u32, u32)>) {
         let mut ids = self.ids(Space::Answered);
         ids.retain(|id| !self.entries[*id as usize].fixed);
-        let keys: Vec<(usize, &str)> = ids.iter().map(|id| &self.entries[*id as usize]).map(|e| (e.method, e.key.path.as_str())).collect();
+        let keys: Vec<(usize, &str)> =
+            ids.iter().map(|id| &self.entries[*id as usize]).map(|e| (e.method, e.key.path.as_str())).collect();
         let paths = self.rules.collapse(&keys, self.settings.limits.values);
         for (id, path) in ids.into_iter().zip(paths) {
             let (method, streaming) = (self.entries[id as usize].method, self.entries[id as usize].key.streaming);
@@ -328,7 +342,11 @@ impl Router {
 
     /// The log's own name, unless it is but the path once more where that holds a value.
     fn named(&mut self, method: usize, path: &[u8], named: &[u8]) -> Option<u32> {
-        let text = if named.iter().all(u8::is_ascii_graphic) && named.len() <= LONGEST_PATH { std::str::from_utf8(named).ok() } else { None };
+        let text = if named.iter().all(u8::is_ascii_graphic) && named.len() <= LONGEST_PATH {
+            std::str::from_utf8(named).ok()
+        } else {
+            None
+        };
         if named == path {
             let mut text = std::mem::take(&mut self.text);
             normalise(path, &mut self.decoded, &mut text);

@@ -13,8 +13,25 @@ use crate::route::segment::decode;
 
 /// Methods that are told apart; any other is `OTHER`. The first is a request without one.
 pub(super) const METHODS: [&str; 19] = [
-    "-", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "WEBSOCKET", "PROPFIND", "PROPPATCH",
-    "MKCOL", "COPY", "MOVE", "PURGE", "OTHER",
+    "-",
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "QUERY",
+    "WEBSOCKET",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "PURGE",
+    "OTHER",
 ];
 const WEBSOCKET: usize = 11;
 /// Deeper templates are matched piece by piece instead of by the tree.
@@ -149,7 +166,9 @@ impl Templates {
             path
         };
         // A document tells nothing of WebSockets, whose handlers are other routes.
-        if method != WEBSOCKET && let Some(found) = self.find_by(NamedBy::Openapi, method, path) {
+        if method != WEBSOCKET
+            && let Some(found) = self.find_by(NamedBy::Openapi, method, path)
+        {
             return Some(found);
         }
         self.find_by(NamedBy::Pattern, method, path)
@@ -180,7 +199,9 @@ impl Part {
             self.odd.push((number, pieces.to_vec()));
         }
         let last = pieces.iter().rposition(|p| !matches!(p, Piece::Text(_)));
-        if self.by == NamedBy::Openapi && let Some(last) = last {
+        if self.by == NamedBy::Openapi
+            && let Some(last) = last
+        {
             let mut wide = pieces.to_vec();
             wide[last] = Piece::Rest;
             self.widened.push((number, wide));
@@ -395,7 +416,11 @@ impl Tree {
             at = self.child(at, segment);
         }
         let node = &mut self.nodes[at];
-        if tail { node.tails.push((number, methods)) } else { node.ends.push((number, methods)) }
+        if tail {
+            node.tails.push((number, methods))
+        } else {
+            node.ends.push((number, methods))
+        }
         true
     }
 

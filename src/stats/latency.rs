@@ -1,1 +1,444 @@
-//! (to come)
+//! Latencies in microseconds, kept so that they add up: histograms of two fixed shapes.
+//!
+//! The numbering of buckets is HdrHistogram's (Gil Tene, hdrhistogram.org) with unit 1 µs: *fine* has three significant
+//! digits (2,048 sub-buckets), *coarse* two (256). Because the shapes never change, merging cannot fail and order cannot
+//! matter. What is kept for a bucket is a plain count; a histogram with few values is a short list, a fuller one an
+//! array of pages that exist only where values fell.
+//!
+//! Figures that depend on a limit (a promise's `slower_than`, a Prometheus bucket) must be exact and not read from a
+//! bucket: values that share a fine bucket with a limit are compared with it while recording ([`Bounds`]).
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// The highest latency that is kept apart, one day; beyond it values are clipped and counted.
+pub const HIGHEST_US: u64 = 86_400_000_000;
+
+/// The bounds that OpenTelemetry advises for `http.server.request.duration`, in microseconds
+/// (semantic conventions for HTTP metrics 1.23).
+pub const OTEL_US: [u64; 14] = [
+    5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000, 2_500_000, 5_000_000, 7_500_000,
+    10_000_000,
+];
+
+const FINE_BITS: u32 = 11;
+const COARSE_BITS: u32 = 8;
+
+#[inline]
+fn index(value: u64, bits: u32) -> u16 {
+    let bucket = 64 - (value | ((1 << bits) - 1)).leading_zeros() - bits;
+    let index = (u64::from(bucket) << (bits - 1)) + (value >> bucket);
+    u16::try_from(index).unwrap_or(u16::MAX)
+}
+
+fn highest_of(index: u16, bits: u32) -> u64 {
+    let index = u64::from(index);
+    let half = 1 << (bits - 1);
+    let bucket = (index / half).saturating_sub(1);
+    let sub = index - bucket * half;
+    ((sub + 1) << bucket) - 1
+}
+
+/// The fine bucket (three digits) of a latency; at most 28,672 for [`HIGHEST_US`].
+#[inline]
+pub fn fine(us: u64) -> u16 {
+    index(us.min(HIGHEST_US), FINE_BITS)
+}
+
+/// The coarse bucket (two digits) of a latency; at most 3,968 for [`HIGHEST_US`].
+#[inline]
+pub fn coarse(us: u64) -> u16 {
+    index(us.min(HIGHEST_US), COARSE_BITS)
+}
+
+/// The highest value of a fine bucket.
+pub fn fine_highest(bucket: u16) -> u64 {
+    highest_of(bucket, FINE_BITS)
+}
+
+/// The highest value of a coarse bucket.
+pub fn coarse_highest(bucket: u16) -> u64 {
+    highest_of(bucket, COARSE_BITS)
+}
+
+/// The limits that are counted exactly: OpenTelemetry's bounds and those of the configuration. Ascending, without
+/// doubles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    limits_us: Vec<u64>,
+    marked: Vec<u64>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+impl Bounds {
+    /// OpenTelemetry's bounds and `more`, in microseconds.
+    pub fn new(more: &[u64]) -> Self {
+        let mut limits_us: Vec<u64> = OTEL_US.iter().chain(more).copied().collect();
+        limits_us.sort_unstable();
+        limits_us.dedup();
+        let mut marked = vec![0; 1 << (16 - 6)];
+        for &limit in &limits_us {
+            let bucket = usize::from(fine(limit));
+            marked[bucket / 64] |= 1 << (bucket % 64);
+        }
+        Self { limits_us, marked }
+    }
+
+    /// The limits in microseconds, ascending.
+    pub fn limits_us(&self) -> &[u64] {
+        &self.limits_us
+    }
+
+    #[inline]
+    fn shares_a_bucket(&self, bucket: u16) -> bool {
+        let bucket = usize::from(bucket);
+        self.marked[bucket / 64] >> (bucket % 64) & 1 == 1
+    }
+}
+
+/// Values in a page of the fine array.
+const PAGE: usize = 256;
+/// As many values stay a list; more become pages.
+const FEW: usize = 384;
+
+/// A histogram of three significant digits with exact count, sum, smallest and largest value and exact counts at the
+/// limits it was recorded with.
+#[derive(Debug, Clone, Default)]
+pub struct Fine {
+    few: Vec<u16>,
+    pages: Vec<Option<Box<[u32; PAGE]>>>,
+    /// What a page's 32 bits could not hold, by bucket.
+    spilled: BTreeMap<u16, u64>,
+    /// Values at or below a limit that share the limit's own bucket.
+    at_limit: BTreeMap<u64, u64>,
+    count: u64,
+    sum_us: u64,
+    min_us: u64,
+    max_us: u64,
+    /// Values above [`HIGHEST_US`], kept in its bucket.
+    clipped: u64,
+}
+
+impl Fine {
+    /// Records one latency.
+    #[inline]
+    pub fn record(&mut self, us: u64, bounds: &Bounds) {
+        let bucket = fine(us);
+        if self.count == 0 || us < self.min_us {
+            self.min_us = us;
+        }
+        self.max_us = self.max_us.max(us);
+        self.count += 1;
+        self.sum_us = self.sum_us.saturating_add(us);
+        if us > HIGHEST_US {
+            self.clipped += 1;
+        }
+        if bounds.shares_a_bucket(bucket) {
+            for &limit in bounds.limits_us.iter().filter(|l| fine(**l) == bucket && us <= **l) {
+                *self.at_limit.entry(limit).or_default() += 1;
+            }
+        }
+        if self.pages.is_empty() && self.few.len() < FEW {
+            if self.few.capacity() == self.few.len() {
+                self.few.reserve_exact(self.few.len().clamp(8, FEW));
+            }
+            self.few.push(bucket);
+            return;
+        }
+        self.add(bucket, 1);
+    }
+
+    fn add(&mut self, bucket: u16, n: u64) {
+        if self.pages.is_empty() {
+            self.pages.resize_with(usize::from(fine(HIGHEST_US)) / PAGE + 1, || None);
+            for bucket in std::mem::take(&mut self.few) {
+                self.add(bucket, 1);
+            }
+        }
+        let at = usize::from(bucket);
+        let page = self.pages[at / PAGE].get_or_insert_with(|| Box::new([0; PAGE]));
+        let cell = &mut page[at % PAGE];
+        if let Some(sum) = u32::try_from(n).ok().and_then(|n| cell.checked_add(n)) {
+            *cell = sum;
+        } else {
+            *self.spilled.entry(bucket).or_default() += n;
+        }
+    }
+
+    /// Adds another histogram; order does not matter.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.min_us = if self.count == 0 { other.min_us } else { self.min_us.min(other.min_us) };
+        self.max_us = self.max_us.max(other.max_us);
+        self.count += other.count;
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+        self.clipped += other.clipped;
+        for (&limit, &n) in &other.at_limit {
+            *self.at_limit.entry(limit).or_default() += n;
+        }
+        if self.pages.is_empty() && other.pages.is_empty() && self.few.len() + other.few.len() <= FEW {
+            self.few.extend_from_slice(&other.few);
+            return;
+        }
+        other.each(|bucket, n| self.add(bucket, n));
+    }
+
+    /// Calls `tell` with each bucket and its count; a bucket may come more than once, in no order.
+    pub fn each(&self, mut tell: impl FnMut(u16, u64)) {
+        for &bucket in &self.few {
+            tell(bucket, 1);
+        }
+        let mut first: u16 = 0;
+        for page in &self.pages {
+            if let Some(page) = page {
+                for (bucket, &n) in (first..).zip(page.iter()) {
+                    if n > 0 {
+                        tell(bucket, u64::from(n));
+                    }
+                }
+            }
+            first += 256;
+        }
+        for (&bucket, &n) in &self.spilled {
+            tell(bucket, n);
+        }
+    }
+
+    /// Each bucket once with its count, ascending.
+    pub fn buckets(&self) -> Vec<(u16, u64)> {
+        let mut all = Vec::new();
+        self.each(|bucket, n| all.push((bucket, n)));
+        gather(all)
+    }
+
+    /// How many values.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Their exact sum in microseconds.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
+    /// The smallest value, `None` without values.
+    pub fn min_us(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.min_us)
+    }
+
+    /// The largest value, `None` without values.
+    pub fn max_us(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.max_us)
+    }
+
+    /// Values above [`HIGHEST_US`].
+    pub fn clipped(&self) -> u64 {
+        self.clipped
+    }
+
+    /// How many values are at or below `limit_us`: exact if the limit was among the [`Bounds`] while recording, else
+    /// to the bucket.
+    pub fn at_or_below(&self, limit_us: u64) -> u64 {
+        let own = fine(limit_us);
+        let mut below = 0;
+        self.each(|bucket, n| below += if bucket < own { n } else { 0 });
+        below + self.at_limit.get(&limit_us).copied().unwrap_or(0)
+    }
+
+    /// As hdrhistogram's own type: what every quantile is read from.
+    pub fn histogram(&self) -> Histogram<u64> {
+        let mut all =
+            Histogram::new_with_bounds(1, HIGHEST_US, 3).unwrap_or_else(|_| unreachable!("constant bounds are valid"));
+        self.each(|bucket, n| all.saturating_record_n(fine_highest(bucket), n));
+        all
+    }
+
+    /// The value at quantile `q` (0 to 1): the smallest recorded one with at least `q` of all at or below it, to three
+    /// digits, never beyond smallest and largest; `None` without values.
+    pub fn quantile_us(&self, q: f64) -> Option<u64> {
+        (self.count > 0).then(|| quantile_of(&self.histogram(), q, self.min_us, self.max_us))
+    }
+
+    /// For storing: plain data in one order.
+    pub fn pack(&self) -> FinePacked {
+        FinePacked {
+            buckets: self.buckets(),
+            at_limit: self.at_limit.iter().map(|(l, n)| (*l, *n)).collect(),
+            count: self.count,
+            sum_us: self.sum_us,
+            min_us: self.min_us,
+            max_us: self.max_us,
+            clipped: self.clipped,
+        }
+    }
+
+    /// From stored data. Buckets beyond the shape are clipped into its last.
+    pub fn unpack(packed: &FinePacked) -> Self {
+        let mut all = Self {
+            at_limit: packed.at_limit.iter().copied().collect(),
+            count: packed.count,
+            sum_us: packed.sum_us,
+            min_us: packed.min_us,
+            max_us: packed.max_us,
+            clipped: packed.clipped,
+            ..Self::default()
+        };
+        let values: u64 = packed.buckets.iter().map(|b| b.1).sum();
+        for &(bucket, n) in &packed.buckets {
+            let bucket = bucket.min(fine(HIGHEST_US));
+            if values <= FEW as u64 {
+                all.few.extend((0..n).map(|_| bucket));
+            } else {
+                all.add(bucket, n);
+            }
+        }
+        all
+    }
+}
+
+/// Two histograms are equal when they hold the same counts, however they keep them.
+impl PartialEq for Fine {
+    fn eq(&self, other: &Self) -> bool {
+        self.pack() == other.pack()
+    }
+}
+
+/// A [`Fine`] as plain data: buckets ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinePacked {
+    buckets: Vec<(u16, u64)>,
+    at_limit: Vec<(u64, u64)>,
+    count: u64,
+    sum_us: u64,
+    min_us: u64,
+    max_us: u64,
+    clipped: u64,
+}
+
+/// Sorts buckets and adds up the doubles.
+pub fn gather(mut all: Vec<(u16, u64)>) -> Vec<(u16, u64)> {
+    all.sort_unstable();
+    all.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    all
+}
+
+/// The value at quantile `q` of a histogram, between `min_us` and `max_us`.
+pub fn quantile_of(all: &Histogram<u64>, q: f64, min_us: u64, max_us: u64) -> u64 {
+    all.value_at_quantile(q).clamp(min_us, max_us.max(min_us))
+}
+
+/// The value at quantile `q` of coarse buckets (ascending, each once), between `min_us` and `max_us`; `None` if empty.
+/// Nearest rank: the smallest bucket with at least `q` of all values at or below it.
+pub fn coarse_quantile(buckets: &[(u16, u64)], q: f64, min_us: u64, max_us: u64) -> Option<u64> {
+    let count: u64 = buckets.iter().map(|b| b.1).sum();
+    let rank = nearest_rank(count, q)?;
+    let mut seen = 0;
+    for &(bucket, n) in buckets {
+        seen += n;
+        if seen >= rank {
+            return Some(coarse_highest(bucket).clamp(min_us, max_us.max(min_us)));
+        }
+    }
+    None
+}
+
+/// The rank (1 to `count`) of quantile `q`; `None` without values. Figures of `q` are decimal fractions such as 0.99,
+/// whose binary form may lie a little above: the rank is taken a hair below.
+pub fn nearest_rank(count: u64, q: f64) -> Option<u64> {
+    if count == 0 {
+        return None;
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts stay below 2^52"
+    )]
+    let rank = (q * count as f64 - 1e-9 * count as f64).ceil() as u64;
+    Some(rank.clamp(1, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn buckets_are_numbered_as_hdrhistogram_does() {
+        let three = Histogram::<u64>::new_with_bounds(1, HIGHEST_US, 3).unwrap();
+        let two = Histogram::<u64>::new_with_bounds(1, HIGHEST_US, 2).unwrap();
+        for value in [0, 1, 2, 999, 2047, 2048, 2049, 4095, 4096, 123_456, 30_000_000, 3_600_000_001, HIGHEST_US] {
+            assert_eq!(three.highest_equivalent(value), fine_highest(fine(value)), "fine {value}");
+            assert_eq!(two.highest_equivalent(value), coarse_highest(coarse(value)), "coarse {value}");
+        }
+    }
+
+    #[test]
+    fn values_beyond_a_day_are_clipped_counted_and_kept_as_the_largest() {
+        let mut all = Fine::default();
+        all.record(HIGHEST_US * 2, &Bounds::default());
+        assert_eq!((1, Some(HIGHEST_US * 2), Some(HIGHEST_US * 2)), (all.clipped(), all.max_us(), all.quantile_us(0.5)));
+    }
+
+    #[test]
+    fn a_count_past_32_bits_is_kept() {
+        let mut all = Fine::default();
+        all.add(7, u64::from(u32::MAX));
+        all.add(7, 5);
+        assert_eq!(vec![(7, u64::from(u32::MAX) + 5)], all.buckets());
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_the_nearest_rank_within_a_thousandth(mut values in prop::collection::vec(0u64..100_000_000, 1..900), q in 0.0f64..1.0) {
+            let mut all = Fine::default();
+            for v in &values { all.record(*v, &Bounds::default()); }
+            values.sort_unstable();
+            let want = values[usize::try_from(nearest_rank(values.len() as u64, q).unwrap()).unwrap() - 1];
+            let got = all.quantile_us(q).unwrap();
+            prop_assert!(got >= want && got - want <= want / 1000, "{got} {want}");
+        }
+
+        #[test]
+        fn counts_at_a_limit_are_exact(values in prop::collection::vec(0u64..40_000, 0..600), limit in 1u64..40_000) {
+            let bounds = Bounds::new(&[limit]);
+            let mut all = Fine::default();
+            for v in &values { all.record(*v, &bounds); }
+            for &l in bounds.limits_us() {
+                prop_assert_eq!(values.iter().filter(|v| **v <= l).count() as u64, all.at_or_below(l));
+            }
+        }
+
+        #[test]
+        fn parts_merged_are_the_whole_and_storing_loses_nothing(values in prop::collection::vec(0u64..9_000_000_000, 0..1200), cut in 0usize..1200) {
+            let bounds = Bounds::default();
+            let (mut left, mut right, mut whole) = (Fine::default(), Fine::default(), Fine::default());
+            for (i, v) in values.iter().enumerate() {
+                if i < cut { left.record(*v, &bounds) } else { right.record(*v, &bounds) }
+                whole.record(*v, &bounds);
+            }
+            let mut other_way = right.clone();
+            other_way.merge(&left);
+            left.merge(&right);
+            prop_assert_eq!(&whole, &left);
+            prop_assert_eq!(&whole, &other_way);
+            prop_assert_eq!(&whole, &Fine::unpack(&whole.pack()));
+        }
+    }
+}

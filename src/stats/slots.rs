@@ -1,1 +1,554 @@
-//! (to come)
+//! Event-time slots of one group: what happened in each second, minute or quarter of an hour.
+//!
+//! A [`Track`] keeps one group's slots in order of time. The newest few are open; older ones are packed into a byte
+//! string, some 15 bytes for a slot with a handful of requests. What comes late is kept beside and sorted in. The width
+//! of slots is the recorder's matter (1 s, 1 min, 15 min: a function of the span alone); a track can be made coarser at
+//! any time, which is plain addition and so gives what recording coarsely would have given.
+
+use super::latency::coarse;
+use super::latency::gather;
+
+/// What one group did in one slot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// The slot's number: seconds since 1970 divided by the width.
+    pub number: u32,
+    /// Requests by status, ascending by status.
+    pub statuses: Vec<(u16, u32)>,
+    /// Bytes sent, where logged.
+    pub bytes: u64,
+    /// Requests with a latency.
+    pub timed: u32,
+    /// Sum of the latencies in microseconds.
+    pub sum_us: u64,
+    /// The smallest (0 without any).
+    pub min_us: u64,
+    /// The largest (0 without any).
+    pub max_us: u64,
+    /// Coarse buckets; while open in order of arrival and with doubles, packed ascending.
+    pub buckets: Vec<(u16, u32)>,
+    /// For each limit of the configuration, in its order: requests slower than it. Empty without limits.
+    pub over: Vec<u32>,
+}
+
+impl Slot {
+    /// An empty slot.
+    pub fn new(number: u32) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// Requests of any status.
+    pub fn requests(&self) -> u64 {
+        self.statuses.iter().map(|s| u64::from(s.1)).sum()
+    }
+
+    /// Counts one request. `limits_us` are the configuration's, in one order for the whole run.
+    #[inline]
+    pub fn record(&mut self, status: u16, bytes: u64, latency_us: Option<u64>, limits_us: &[u64]) {
+        match self.statuses.iter_mut().find(|s| s.0 == status) {
+            Some(s) => s.1 += 1,
+            None => self.statuses.push((status, 1)),
+        }
+        self.bytes += bytes;
+        let Some(us) = latency_us else { return };
+        self.min_us = if self.timed == 0 { us } else { self.min_us.min(us) };
+        self.max_us = self.max_us.max(us);
+        self.timed += 1;
+        self.sum_us = self.sum_us.saturating_add(us);
+        self.buckets.push((coarse(us), 1));
+        if self.buckets.len() >= 1024 && self.buckets.len().is_power_of_two() {
+            self.tidy();
+        }
+        if !limits_us.is_empty() {
+            self.over.resize(limits_us.len(), 0);
+            for (n, limit) in self.over.iter_mut().zip(limits_us) {
+                *n += u32::from(us > *limit);
+            }
+        }
+    }
+
+    /// Adds another slot's figures; the number stays.
+    pub fn add(&mut self, other: &Self) {
+        for &(status, n) in &other.statuses {
+            match self.statuses.iter_mut().find(|s| s.0 == status) {
+                Some(s) => s.1 += n,
+                None => self.statuses.push((status, n)),
+            }
+        }
+        self.bytes += other.bytes;
+        if other.timed > 0 {
+            self.min_us = if self.timed == 0 { other.min_us } else { self.min_us.min(other.min_us) };
+            self.max_us = self.max_us.max(other.max_us);
+            self.timed += other.timed;
+            self.sum_us = self.sum_us.saturating_add(other.sum_us);
+            self.buckets.extend_from_slice(&other.buckets);
+            if self.buckets.len() >= 4096 {
+                self.tidy();
+            }
+        }
+        if self.over.len() < other.over.len() {
+            self.over.resize(other.over.len(), 0);
+        }
+        for (n, more) in self.over.iter_mut().zip(&other.over) {
+            *n += more;
+        }
+    }
+
+    /// Puts statuses and buckets in their one order.
+    pub fn tidy(&mut self) {
+        self.statuses.sort_unstable();
+        if self.buckets.len() > 1 {
+            self.buckets.sort_unstable();
+            self.buckets.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                if same {
+                    kept.1 += next.1;
+                }
+                same
+            });
+        }
+    }
+
+    fn clear(&mut self, number: u32) {
+        self.number = number;
+        self.statuses.clear();
+        self.buckets.clear();
+        self.over.clear();
+        (self.bytes, self.timed, self.sum_us, self.min_us, self.max_us) = (0, 0, 0, 0, 0);
+    }
+}
+
+const ONLY_200: u64 = 1;
+const HAS_BYTES: u64 = 2;
+const HAS_OVER: u64 = 4;
+const COUNTED: u64 = 8;
+
+fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+fn get(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (&byte, tail) = rest.split_first()?;
+        *rest = tail;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn get32(rest: &mut &[u8]) -> Option<u32> {
+    u32::try_from(get(rest)?).ok()
+}
+
+/// Appends a tidy slot; its number is written as the distance from `before`.
+fn pack(out: &mut Vec<u8>, slot: &Slot, before: u32) {
+    let only_200 = matches!(slot.statuses.as_slice(), [(200, _)]);
+    let values: u64 = slot.buckets.iter().map(|b| u64::from(b.1)).sum();
+    let counted = values > slot.buckets.len() as u64;
+    let flag = |on: bool, bit: u64| if on { bit } else { 0 };
+    put(out, u64::from(slot.number.wrapping_sub(before)));
+    put(
+        out,
+        flag(only_200, ONLY_200)
+            | flag(slot.bytes > 0, HAS_BYTES)
+            | flag(!slot.over.is_empty(), HAS_OVER)
+            | flag(counted, COUNTED)
+            | u64::from(slot.timed) << 4,
+    );
+    if only_200 {
+        put(out, u64::from(slot.statuses[0].1));
+    } else {
+        put(out, slot.statuses.len() as u64);
+        for &(status, n) in &slot.statuses {
+            put(out, u64::from(status));
+            put(out, u64::from(n));
+        }
+    }
+    if slot.bytes > 0 {
+        put(out, slot.bytes);
+    }
+    if slot.timed > 0 {
+        put(out, slot.min_us);
+        if slot.timed > 1 {
+            put(out, slot.max_us - slot.min_us);
+            put(out, slot.sum_us.wrapping_sub(slot.min_us.wrapping_mul(u64::from(slot.timed))));
+            put(out, slot.buckets.len() as u64);
+            let mut last = 0;
+            for &(bucket, n) in &slot.buckets {
+                put(out, u64::from(bucket - last));
+                last = bucket;
+                if counted {
+                    put(out, u64::from(n));
+                }
+            }
+        }
+    }
+    if !slot.over.is_empty() {
+        put(out, slot.over.len() as u64);
+        slot.over.iter().for_each(|n| put(out, u64::from(*n)));
+    }
+}
+
+/// Reads the next packed slot into `slot`; false at the end or where the bytes are damaged.
+fn unpack(rest: &mut &[u8], before: u32, slot: &mut Slot) -> bool {
+    unpack_checked(rest, before, slot).is_some()
+}
+
+fn unpack_checked(rest: &mut &[u8], before: u32, slot: &mut Slot) -> Option<()> {
+    if rest.is_empty() {
+        return None;
+    }
+    let number = before.wrapping_add(get32(rest)?);
+    slot.clear(number);
+    let flags = get(rest)?;
+    slot.timed = u32::try_from(flags >> 4).ok()?;
+    if flags & ONLY_200 != 0 {
+        slot.statuses.push((200, get32(rest)?));
+    } else {
+        for _ in 0..get(rest)?.min(1000) {
+            slot.statuses.push((u16::try_from(get(rest)?).ok()?, get32(rest)?));
+        }
+    }
+    if flags & HAS_BYTES != 0 {
+        slot.bytes = get(rest)?;
+    }
+    if slot.timed > 0 {
+        slot.min_us = get(rest)?;
+        (slot.max_us, slot.sum_us) = (slot.min_us, slot.min_us);
+        if slot.timed == 1 {
+            slot.buckets.push((coarse(slot.min_us), 1));
+        } else {
+            slot.max_us = slot.min_us.checked_add(get(rest)?)?;
+            slot.sum_us = get(rest)?.wrapping_add(slot.min_us.wrapping_mul(u64::from(slot.timed)));
+            let mut bucket: u16 = 0;
+            for _ in 0..get(rest)?.min(5000) {
+                bucket = bucket.checked_add(u16::try_from(get(rest)?).ok()?)?;
+                slot.buckets.push((bucket, if flags & COUNTED != 0 { get32(rest)? } else { 1 }));
+            }
+        }
+    }
+    if flags & HAS_OVER != 0 {
+        for _ in 0..get(rest)?.min(1000) {
+            slot.over.push(get32(rest)?);
+        }
+    }
+    Some(())
+}
+
+/// As many of the newest slots stay open: small steps back in time (several workers, one file) cost nothing.
+const OPEN: usize = 3;
+
+/// One group's slots in order of time.
+#[derive(Debug, Clone, Default)]
+pub struct Track {
+    packed: Vec<u8>,
+    packed_slots: usize,
+    /// Number of the last packed slot; 0 before any.
+    last: u32,
+    /// The newest slots, ascending.
+    open: Vec<Slot>,
+    /// Slots older than the packed ones' end, ascending.
+    late: Vec<Slot>,
+}
+
+impl Track {
+    /// The slot to record in, opened where needed.
+    #[inline]
+    pub fn slot(&mut self, number: u32) -> &mut Slot {
+        if let Some(at) = self.open.iter().rposition(|s| s.number == number) {
+            return &mut self.open[at];
+        }
+        self.open_slot(number)
+    }
+
+    fn open_slot(&mut self, number: u32) -> &mut Slot {
+        if self.packed_slots > 0 && number <= self.last {
+            return self.late_slot(number);
+        }
+        let at = self.open.partition_point(|s| s.number < number);
+        if self.open.len() < OPEN {
+            self.open.insert(at, Slot::new(number));
+            return &mut self.open[at];
+        }
+        if at == 0 {
+            return self.late_slot(number);
+        }
+        let mut oldest = self.open.remove(0);
+        self.pack_one(&mut oldest);
+        oldest.clear(number);
+        self.open.insert(at - 1, oldest);
+        &mut self.open[at - 1]
+    }
+
+    fn late_slot(&mut self, number: u32) -> &mut Slot {
+        if self.late.len() >= 64.max(self.packed_slots / 8) {
+            self.sort_in();
+        }
+        let at = self.late.partition_point(|s| s.number < number);
+        if self.late.get(at).is_none_or(|s| s.number != number) {
+            self.late.insert(at, Slot::new(number));
+        }
+        &mut self.late[at]
+    }
+
+    fn pack_one(&mut self, slot: &mut Slot) {
+        slot.tidy();
+        pack(&mut self.packed, slot, self.last);
+        self.last = slot.number;
+        self.packed_slots += 1;
+    }
+
+    /// Packs the late slots among the others.
+    fn sort_in(&mut self) {
+        let mut all = Self::default();
+        let open = std::mem::take(&mut self.open);
+        self.each(|slot| all.pack_one(slot));
+        self.open = open;
+        self.packed = all.packed;
+        self.packed_slots = all.packed_slots;
+        self.last = all.last;
+        self.late.clear();
+    }
+
+    /// Calls `tell` with every slot, ascending, each number once; slots are tidy.
+    pub fn each(&self, mut tell: impl FnMut(&mut Slot)) {
+        let mut cursor = self.cursor();
+        while let Some(slot) = cursor.next_slot() {
+            tell(slot);
+        }
+    }
+
+    /// A cursor over the slots, ascending.
+    pub fn cursor(&self) -> TrackCursor<'_> {
+        let mut beside: Vec<Slot> = self.late.iter().chain(&self.open).cloned().collect();
+        beside.sort_by_key(|s| s.number);
+        let mut cursor = TrackCursor {
+            rest: &self.packed,
+            next: Slot::default(),
+            has_next: false,
+            last: 0,
+            beside: beside.into_iter().peekable(),
+            out: Slot::default(),
+        };
+        cursor.read();
+        cursor
+    }
+
+    /// No slot at all?
+    pub fn is_empty(&self) -> bool {
+        self.packed_slots == 0 && self.open.is_empty() && self.late.is_empty()
+    }
+
+    /// Bytes this track takes, about.
+    pub fn size(&self) -> usize {
+        let loose = |s: &Slot| size_of::<Slot>() + s.buckets.capacity() * 8 + s.statuses.capacity() * 8;
+        self.packed.capacity() + self.open.iter().chain(&self.late).map(loose).sum::<usize>()
+    }
+
+    /// Adds another track of the same width; order does not matter.
+    pub fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            *self = other.clone();
+            return;
+        }
+        let mut all = Self::default();
+        let (mut left, mut right) = (self.cursor(), other.cursor());
+        let mut gathered = Slot::default();
+        while let Some(number) = left.peek().into_iter().chain(right.peek()).min() {
+            gathered.clear(number);
+            for side in [&mut left, &mut right] {
+                if side.peek() == Some(number)
+                    && let Some(slot) = side.next_slot()
+                {
+                    gathered.add(slot);
+                }
+            }
+            all.pack_one(&mut gathered);
+        }
+        *self = all;
+    }
+
+    /// Makes slots `by` times as wide.
+    pub fn coarsen(&mut self, by: u32) {
+        let mut all = Self::default();
+        let mut gathered: Option<Slot> = None;
+        self.each(|slot| {
+            slot.number /= by;
+            match &mut gathered {
+                Some(g) if g.number == slot.number => g.add(slot),
+                _ => {
+                    if let Some(mut done) = gathered.replace(slot.clone()) {
+                        all.pack_one(&mut done);
+                    }
+                }
+            }
+        });
+        if let Some(last) = gathered {
+            all.open.push(last);
+        }
+        *self = all;
+    }
+
+    /// All slots packed, for storing; slots count and bytes.
+    pub fn store(&self) -> Vec<u8> {
+        let mut all = Self::default();
+        self.each(|slot| all.pack_one(slot));
+        all.packed
+    }
+
+    /// From stored bytes; what is damaged is left out.
+    pub fn load(bytes: &[u8]) -> Self {
+        let mut all = Self::default();
+        let (mut rest, mut last, mut slot) = (bytes, 0, Slot::default());
+        while unpack(&mut rest, last, &mut slot) {
+            last = slot.number;
+            all.pack_one(&mut slot);
+        }
+        all
+    }
+}
+
+/// Walks over a track's slots in order of time, late ones sorted in, equal numbers added up.
+pub struct TrackCursor<'a> {
+    rest: &'a [u8],
+    next: Slot,
+    has_next: bool,
+    last: u32,
+    beside: std::iter::Peekable<std::vec::IntoIter<Slot>>,
+    out: Slot,
+}
+
+impl TrackCursor<'_> {
+    fn read(&mut self) {
+        self.has_next = unpack(&mut self.rest, self.last, &mut self.next);
+        if self.has_next {
+            self.last = self.next.number;
+        }
+    }
+
+    /// The number of the slot that comes next.
+    pub fn peek(&mut self) -> Option<u32> {
+        let packed = self.has_next.then_some(self.next.number);
+        let beside = self.beside.peek().map(|s| s.number);
+        match (packed, beside) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The next slot, tidy; valid until the next call.
+    pub fn next_slot(&mut self) -> Option<&mut Slot> {
+        let number = self.peek()?;
+        if self.has_next && self.next.number == number {
+            std::mem::swap(&mut self.out, &mut self.next);
+            self.read();
+        } else {
+            self.out.clear(number);
+        }
+        while let Some(slot) = self.beside.next_if(|s| s.number == number) {
+            self.out.add(&slot);
+        }
+        self.out.tidy();
+        Some(&mut self.out)
+    }
+}
+
+/// Coarse buckets of a slot as 64-bit counts, ascending.
+pub fn wide(buckets: &[(u16, u32)]) -> Vec<(u16, u64)> {
+    gather(buckets.iter().map(|b| (b.0, u64::from(b.1))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    type Hit = (u32, u16, u64, Option<u64>);
+
+    fn hits() -> impl Strategy<Value = Vec<Hit>> {
+        let status = prop::sample::select(vec![200u16, 201, 404, 500, 0]);
+        prop::collection::vec((0u32..300, status, 0u64..5000, prop::option::of(0u64..90_000_000_000)), 0..400)
+    }
+
+    fn twin(hits: &[Hit], by: u32) -> Vec<Slot> {
+        let mut all: BTreeMap<u32, Slot> = BTreeMap::new();
+        for &(number, status, bytes, us) in hits {
+            all.entry(number / by).or_insert_with(|| Slot::new(number / by)).record(status, bytes, us, &[1000]);
+        }
+        all.into_values()
+            .map(|mut s| {
+                s.tidy();
+                s
+            })
+            .collect()
+    }
+
+    fn tracked(hits: &[Hit]) -> Track {
+        let mut track = Track::default();
+        for &(number, status, bytes, us) in hits {
+            track.slot(number).record(status, bytes, us, &[1000]);
+        }
+        track
+    }
+
+    fn slots(track: &Track) -> Vec<Slot> {
+        let mut all = Vec::new();
+        track.each(|s| all.push(s.clone()));
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn slots_in_any_order_of_arrival_are_the_same_slots(hits in hits()) {
+            prop_assert_eq!(twin(&hits, 1), slots(&tracked(&hits)));
+        }
+
+        #[test]
+        fn a_coarser_track_is_what_recording_coarsely_gives(hits in hits()) {
+            let mut track = tracked(&hits);
+            track.coarsen(60);
+            prop_assert_eq!(twin(&hits, 60), slots(&track));
+        }
+
+        #[test]
+        fn merged_tracks_are_the_whole_and_storing_loses_nothing(hits in hits(), cut in 0usize..400) {
+            let cut = cut.min(hits.len());
+            let (mut left, right) = (tracked(&hits[..cut]), tracked(&hits[cut..]));
+            let mut other_way = right.clone();
+            other_way.merge(&left);
+            left.merge(&right);
+            prop_assert_eq!(twin(&hits, 1), slots(&left));
+            prop_assert_eq!(twin(&hits, 1), slots(&other_way));
+            prop_assert_eq!(twin(&hits, 1), slots(&Track::load(&left.store())));
+            left.slot(7).record(200, 1, None, &[]);
+        }
+
+        #[test]
+        fn damaged_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            slots(&Track::load(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_busy_slot_takes_few_bytes() {
+        let mut track = Track::default();
+        for number in 0..1000u32 {
+            for i in 0..12u64 {
+                track.slot(number).record(200, 512, Some(10_000 + i * 2_000), &[]);
+            }
+        }
+        assert!(track.store().len() < 30 * 1000, "{}", track.store().len());
+    }
+}

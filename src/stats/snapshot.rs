@@ -1,1 +1,687 @@
-//! (to come)
+//! The heart: everything counted and measured, as something that adds up.
+//!
+//! `empty`, `record`, `merge`; `stored` adds `store` and `load`. Merging is total and order does not matter: routes are
+//! matched by their keys, histograms have fixed shapes, sums are integers, lists are bounded by rules that order cannot
+//! change. Recording is done in batches: a request becomes one small [`Hit`]; every few thousand of them are gathered by
+//! group, so that a group's counters, histogram and slots are touched together while they are near.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::failures::Failures;
+use super::group::Group;
+use super::group::GroupKey;
+use super::group::Layer;
+use super::intake::Intake;
+use super::intake::Kind;
+use super::intake::Kinds;
+use super::latency::Bounds;
+use super::slots::Slot;
+use super::slots::Track;
+use super::tally::Tally;
+use crate::parse::Auth;
+use crate::parse::Cache;
+use crate::parse::Record;
+use crate::route::RouteId;
+use crate::route::table::Router;
+use crate::time::Timestamp;
+
+/// Makes a service's router: its templates differ, its rules do not.
+pub type Routers = Arc<dyn Fn(Option<&str>) -> Router + Send + Sync>;
+
+/// What a recording needs to know beforehand. Shared by all threads of a run.
+#[derive(Clone)]
+pub struct Plan {
+    /// Limits that are counted exactly in totals.
+    pub bounds: Arc<Bounds>,
+    /// The configuration's limits alone, in microseconds: counted exactly in every slot.
+    pub limits_us: Arc<[u64]>,
+    /// Makes routers.
+    pub routers: Routers,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("limits_us", &self.limits_us).finish_non_exhaustive()
+    }
+}
+
+/// Requests of one service on one side of a proxy: its routes and eras.
+pub struct Desk {
+    /// The service; `None` where nothing names it.
+    pub service: Option<String>,
+    /// Application or edge.
+    pub layer: Layer,
+    /// Its route keys.
+    pub router: Router,
+    /// Versions seen; the first stands for "none logged".
+    pub eras: Vec<Era>,
+    last_version: Vec<u8>,
+    last_era: usize,
+    /// By era and route: the group of each (auth, cache), `NONE` before the first request.
+    lanes: Vec<Vec<[u32; LANES]>>,
+}
+
+/// One version of a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Era {
+    /// As logged, at most 64 bytes; empty for "none logged".
+    pub version: String,
+    /// First and last request that named it.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Requests that named it.
+    pub requests: u64,
+}
+
+const LANES: usize = 21;
+const NONE: u32 = u32::MAX;
+/// Versions kept apart for one service; more become one.
+const ERAS: usize = 64;
+/// Requests gathered before they enter their groups.
+const BATCH: usize = 8192;
+/// Marks a figure that does not fit in a hit's 32 bits: such a request is recorded by itself.
+const ABSENT: u32 = u32::MAX;
+
+/// One request on its way into its group.
+#[derive(Debug, Clone, Copy)]
+struct Hit {
+    group: u32,
+    second: u32,
+    latency_us: u32,
+    bytes: u32,
+    status: u16,
+}
+
+/// Lines of one slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotLines {
+    /// By kind.
+    pub kinds: Kinds,
+    /// Exceptions.
+    pub exceptions: u64,
+    /// Starts of the server's parent process.
+    pub starts: u64,
+    /// Workers that died or were killed.
+    pub worker_deaths: u64,
+}
+
+impl SlotLines {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.kinds.add(&other.kinds);
+        self.exceptions += other.exceptions;
+        self.starts += other.starts;
+        self.worker_deaths += other.worker_deaths;
+    }
+}
+
+/// What happened in one second: what judging folds over.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    /// Seconds since 1970.
+    pub second: u32,
+    /// What each group did, in the order groups were opened; slots are tidy.
+    pub groups: Vec<(GroupKey, Slot)>,
+    /// Lines of each desk, ascending.
+    pub lines: Vec<(u16, SlotLines)>,
+}
+
+/// Everything counted and measured.
+pub struct Snapshot {
+    plan: Plan,
+    desks: Vec<Desk>,
+    groups: Vec<Group>,
+    hits: Vec<Hit>,
+    /// The next hit of the same group in the batch; `NONE` at the end.
+    links: Vec<u32>,
+    /// First and last hit of each group in the batch.
+    ends: Vec<(u32, u32)>,
+    touched: Vec<u32>,
+    width: u32,
+    seconds: Option<(u32, u32)>,
+    span: Option<(Timestamp, Timestamp)>,
+    intake: Intake,
+    /// By slot and desk.
+    lines: BTreeMap<(u32, u16), SlotLines>,
+    /// Lines of the second that is being read, by desk, before they enter `lines`.
+    here: Vec<SlotLines>,
+    here_second: Option<u32>,
+    failures: Failures,
+    steps: Option<Steps>,
+}
+
+/// Seconds kept for whoever listens.
+#[derive(Debug, Default)]
+struct Steps {
+    /// By second and group.
+    groups: BTreeMap<(u32, u32), Slot>,
+    /// By second and desk.
+    lines: BTreeMap<(u32, u16), SlotLines>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("groups", &self.groups.len()).field("span", &self.span).finish_non_exhaustive()
+    }
+}
+
+/// The width of slots in seconds for a span of event time: 1 s up to 1 h, 1 min up to 14 days, 15 min beyond.
+pub fn width_of(seconds: u32) -> u32 {
+    match seconds {
+        0..=3_600 => 1,
+        3_601..=1_209_600 => 60,
+        _ => 900,
+    }
+}
+
+fn second_of(time: Timestamp) -> u32 {
+    u32::try_from(time.second().max(0)).unwrap_or(u32::MAX - 1)
+}
+
+impl Snapshot {
+    /// Nothing counted yet.
+    pub fn empty(plan: Plan) -> Self {
+        Self {
+            plan,
+            desks: Vec::new(),
+            groups: Vec::new(),
+            hits: Vec::with_capacity(BATCH),
+            links: Vec::with_capacity(BATCH),
+            ends: Vec::new(),
+            touched: Vec::new(),
+            width: 1,
+            seconds: None,
+            span: None,
+            intake: Intake::default(),
+            lines: BTreeMap::new(),
+            here: Vec::new(),
+            here_second: None,
+            failures: Failures::default(),
+            steps: None,
+        }
+    }
+
+    /// From now on every second's doings are kept until [`Snapshot::take_steps`] fetches them.
+    pub fn listen(&mut self) {
+        self.steps.get_or_insert_default();
+    }
+
+    /// The desk of a service and layer, opened where needed.
+    pub fn desk(&mut self, service: Option<&str>, layer: Layer) -> usize {
+        if let Some(at) = self.desks.iter().position(|d| d.layer == layer && d.service.as_deref() == service) {
+            return at;
+        }
+        self.desks.push(Desk {
+            service: service.map(str::to_owned),
+            layer,
+            router: (self.plan.routers)(service),
+            eras: vec![Era::default()],
+            last_version: Vec::new(),
+            last_era: 0,
+            lanes: vec![Vec::new()],
+        });
+        self.desks.len() - 1
+    }
+
+    /// Counts one request. `desk` comes from [`Snapshot::desk`]; the record's latency must be the request's own (none for
+    /// WebSockets). Says which route it was counted under, until the next call.
+    #[inline]
+    pub fn request(&mut self, desk: usize, record: &Record<'_>, time: Option<Timestamp>) -> RouteId {
+        let status = record.status.unwrap_or(0);
+        if self.desks[desk].router.due() {
+            self.flush();
+            self.fold_all();
+        }
+        let here = &mut self.desks[desk];
+        let route = here.router.id(record.method, record.path, record.route, status == 404 || status == 405);
+        let era = if record.version == here.last_version.as_slice() { here.last_era } else { here.era(record.version) };
+        if era > 0
+            && let Some(era) = here.eras.get_mut(era)
+        {
+            era.requests += 1;
+            if let Some(time) = time {
+                era.span = Some(era.span.map_or((time, time), |s| (s.0.min(time), s.1.max(time))));
+            }
+        }
+        let lane = record.auth as usize * 7 + record.cache as usize;
+        let group = match here.lanes.get(era).and_then(|l| l.get(route.0 as usize)) {
+            Some(lanes) if lanes[lane] != NONE => lanes[lane],
+            _ => self.open_group(desk, era, route, record.auth, record.cache),
+        };
+        let second = match time {
+            Some(time) => {
+                self.span = Some(self.span.map_or((time, time), |s| (s.0.min(time), s.1.max(time))));
+                second_of(time)
+            }
+            None => ABSENT,
+        };
+        let small = |value: Option<u64>| match value {
+            None => Some(ABSENT),
+            Some(v) => u32::try_from(v).ok().filter(|v| *v != ABSENT),
+        };
+        match (small(record.latency_us), small(record.bytes)) {
+            (Some(latency_us), Some(bytes)) => self.hits.push(Hit { group, second, latency_us, bytes, status }),
+            _ => self.huge(group, second, status, record),
+        }
+        if self.hits.len() >= BATCH {
+            self.flush();
+        }
+        route
+    }
+
+    /// The key behind a route of a desk.
+    pub fn router(&self, desk: usize) -> &Router {
+        &self.desks[desk].router
+    }
+
+    #[cold]
+    fn huge(&mut self, group: u32, second: u32, status: u16, record: &Record<'_>) {
+        self.flush();
+        if second != ABSENT {
+            self.reach(second, second);
+        }
+        self.groups[group as usize].tally.record(status, record.bytes, record.latency_us, &self.plan.bounds);
+        if second != ABSENT {
+            let limits = Arc::clone(&self.plan.limits_us);
+            let bytes = record.bytes.unwrap_or(0);
+            self.groups[group as usize].track.slot(second / self.width).record(status, bytes, record.latency_us, &limits);
+            if let Some(steps) = &mut self.steps {
+                let slot = steps.groups.entry((second, group)).or_insert_with(|| Slot::new(second));
+                slot.record(status, bytes, record.latency_us, &limits);
+            }
+        }
+    }
+
+    #[cold]
+    fn open_group(&mut self, desk: usize, era: usize, route: RouteId, auth: Auth, cache: Cache) -> u32 {
+        let key = GroupKey {
+            desk: u16::try_from(desk).unwrap_or(u16::MAX),
+            era: u16::try_from(era).unwrap_or(u16::MAX),
+            route,
+            auth,
+            cache,
+        };
+        let group = u32::try_from(self.groups.len()).unwrap_or(NONE - 1);
+        self.groups.push(Group { key, tally: Tally::default(), track: Track::default() });
+        self.ends.push((NONE, NONE));
+        self.desks[desk].lane(key, group);
+        group
+    }
+
+    /// Counts one line of a kind, at the time it belongs to.
+    #[inline]
+    pub fn line(&mut self, desk: usize, kind: Kind, time: Option<Timestamp>) {
+        self.intake.count(kind);
+        if let Some(time) = time {
+            self.here(desk, second_of(time)).kinds.count(kind);
+        }
+    }
+
+    /// Counts what happened in a second beside lines: an exception, a start, a worker's death.
+    pub fn happened(&mut self, desk: usize, time: Option<Timestamp>, what: &SlotLines) {
+        if let Some(time) = time {
+            self.here(desk, second_of(time)).add(what);
+        }
+    }
+
+    #[inline]
+    fn here(&mut self, desk: usize, second: u32) -> &mut SlotLines {
+        if self.here_second != Some(second) || self.here.len() <= desk {
+            self.turn(desk, second);
+        }
+        &mut self.here[desk]
+    }
+
+    #[cold]
+    fn turn(&mut self, desk: usize, second: u32) {
+        if self.here_second != Some(second) {
+            self.settle();
+            self.here_second = Some(second);
+        }
+        self.here.resize(self.here.len().max(desk + 1), SlotLines::default());
+    }
+
+    /// The intake, to be counted into.
+    pub fn intake_mut(&mut self) -> &mut Intake {
+        &mut self.intake
+    }
+
+    /// What was read.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The exceptions, to be counted into.
+    pub fn failures_mut(&mut self) -> &mut Failures {
+        &mut self.failures
+    }
+
+    /// The exceptions.
+    pub fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
+    /// Widens the slots where the span of event time now asks for it.
+    fn reach(&mut self, first: u32, last: u32) {
+        let (first, last) = self.seconds.map_or((first, last), |s| (s.0.min(first), s.1.max(last)));
+        self.seconds = Some((first, last));
+        self.widen(width_of(last - first));
+    }
+
+    fn widen(&mut self, width: u32) {
+        if width <= self.width {
+            return;
+        }
+        let by = width / self.width;
+        for group in &mut self.groups {
+            group.track.coarsen(by);
+        }
+        let mut lines = BTreeMap::<(u32, u16), SlotLines>::new();
+        for ((slot, desk), here) in &self.lines {
+            lines.entry((slot / by, *desk)).or_default().add(here);
+        }
+        self.lines = lines;
+        self.width = width;
+    }
+
+    /// Takes the gathered hits into their groups. Called by itself; before anything is read from the groups.
+    pub fn flush(&mut self) {
+        let dated = self.hits.iter().filter(|h| h.second != ABSENT).map(|h| h.second);
+        if let Some(first) = dated.clone().min() {
+            let last = dated.max().unwrap_or(first);
+            self.reach(first, last);
+        }
+        self.links.clear();
+        self.links.resize(self.hits.len(), NONE);
+        for (i, hit) in (0..).zip(&self.hits) {
+            let ends = &mut self.ends[hit.group as usize];
+            if ends.0 == NONE {
+                ends.0 = i;
+                self.touched.push(hit.group);
+            } else {
+                self.links[ends.1 as usize] = i;
+            }
+            ends.1 = i;
+        }
+        for &group in &self.touched {
+            let mut at = std::mem::replace(&mut self.ends[group as usize], (NONE, NONE)).0;
+            let Group { tally, track, .. } = &mut self.groups[group as usize];
+            while at != NONE {
+                let hit = self.hits[at as usize];
+                let latency_us = (hit.latency_us != ABSENT).then_some(u64::from(hit.latency_us));
+                let bytes = (hit.bytes != ABSENT).then_some(u64::from(hit.bytes));
+                tally.record(hit.status, bytes, latency_us, &self.plan.bounds);
+                if hit.second != ABSENT {
+                    let slot = track.slot(hit.second / self.width);
+                    slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
+                    if let Some(steps) = &mut self.steps {
+                        let slot = steps.groups.entry((hit.second, group)).or_insert_with(|| Slot::new(hit.second));
+                        slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
+                    }
+                }
+                at = self.links[at as usize];
+            }
+        }
+        self.touched.clear();
+        self.hits.clear();
+    }
+
+    /// Brings all routers back to their bounds. No hit may be waiting.
+    #[cold]
+    fn fold_all(&mut self) {
+        for desk in 0..self.desks.len() {
+            let moved = self.desks[desk].router.fold();
+            if !moved.is_empty() {
+                self.fold(desk, &moved.into_iter().collect());
+            }
+        }
+    }
+
+    /// After a router has folded its keys: groups that are one now become one.
+    fn fold(&mut self, desk: usize, moved: &BTreeMap<RouteId, RouteId>) {
+        let mut kept: BTreeMap<GroupKey, Group> = BTreeMap::new();
+        for mut group in std::mem::take(&mut self.groups) {
+            if usize::from(group.key.desk) == desk
+                && let Some(to) = moved.get(&group.key.route)
+            {
+                group.key.route = *to;
+            }
+            take_in(&mut kept, group);
+        }
+        self.rebuild(kept);
+    }
+
+    fn rebuild(&mut self, kept: BTreeMap<GroupKey, Group>) {
+        self.groups = kept.into_values().collect();
+        self.ends = vec![(NONE, NONE); self.groups.len()];
+        for desk in &mut self.desks {
+            desk.lanes.iter_mut().for_each(Vec::clear);
+        }
+        for (i, group) in (0..).zip(&self.groups) {
+            self.desks[usize::from(group.key.desk)].lane(group.key, i);
+        }
+    }
+
+    /// Adds another snapshot of the same plan; order does not matter. Steps that nobody fetched are lost.
+    pub fn merge(&mut self, mut other: Self) {
+        other.flush();
+        self.flush();
+        other.settle();
+        self.settle();
+        let seconds = match (self.seconds, other.seconds) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        let width = seconds.map_or(1, |s| width_of(s.1 - s.0)).max(self.width).max(other.width);
+        self.widen(width);
+        other.widen(width);
+        self.seconds = seconds;
+        self.span = match (self.span, other.span) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
+        self.intake.add(&other.intake);
+        self.failures.merge(&other.failures);
+        let mut kept: BTreeMap<GroupKey, Group> = BTreeMap::new();
+        for group in std::mem::take(&mut self.groups) {
+            take_in(&mut kept, group);
+        }
+        let desks: Vec<Adopted> = other.desks.iter().map(|desk| self.adopt(desk)).collect();
+        for ((slot, desk), here) in &other.lines {
+            let desk = u16::try_from(desks[usize::from(*desk)].desk).unwrap_or(u16::MAX);
+            self.lines.entry((*slot, desk)).or_default().add(here);
+        }
+        for mut group in std::mem::take(&mut other.groups) {
+            let from = usize::from(group.key.desk);
+            let key = other.desks[from].router.key(group.key.route);
+            let to = &desks[from];
+            group.key.desk = u16::try_from(to.desk).unwrap_or(u16::MAX);
+            group.key.era = to.eras[usize::from(group.key.era)];
+            group.key.route = self.desks[to.desk].router.adopt(key);
+            take_in(&mut kept, group);
+        }
+        self.rebuild(kept);
+        self.fold_all();
+    }
+
+    fn adopt(&mut self, other: &Desk) -> Adopted {
+        let desk = self.desk(other.service.as_deref(), other.layer);
+        let eras = other
+            .eras
+            .iter()
+            .map(|era| {
+                let at = self.desks[desk].era(era.version.as_bytes());
+                let own = &mut self.desks[desk].eras[at];
+                own.requests += era.requests;
+                own.span = match (own.span, era.span) {
+                    (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+                    (a, b) => a.or(b),
+                };
+                u16::try_from(at).unwrap_or(u16::MAX)
+            })
+            .collect();
+        Adopted { desk, eras }
+    }
+
+    /// Lines of the current second enter their slot.
+    fn settle(&mut self) {
+        let Some(second) = self.here_second.take() else { return };
+        for (desk, here) in (0u16..).zip(&mut self.here) {
+            let here = std::mem::take(here);
+            if here == SlotLines::default() {
+                continue;
+            }
+            self.lines.entry((second / self.width, desk)).or_default().add(&here);
+            if let Some(steps) = &mut self.steps {
+                steps.lines.entry((second, desk)).or_default().add(&here);
+            }
+        }
+    }
+
+    /// Makes everything recorded visible to the readers below.
+    pub fn close(&mut self) {
+        self.flush();
+        self.settle();
+        self.fold_all();
+    }
+
+    /// Takes the seconds before `end` out of the stream of steps, ascending. Nothing without [`Snapshot::listen`].
+    pub fn take_steps(&mut self, end: u32) -> Vec<Step> {
+        self.close();
+        let Some(steps) = &mut self.steps else { return Vec::new() };
+        let groups_left = steps.groups.split_off(&(end, 0));
+        let lines_left = steps.lines.split_off(&(end, 0));
+        let groups = std::mem::replace(&mut steps.groups, groups_left);
+        let lines = std::mem::replace(&mut steps.lines, lines_left);
+        let mut closed: BTreeMap<u32, Step> = BTreeMap::new();
+        let step = |second| Step { second, ..Step::default() };
+        for ((second, group), mut slot) in groups {
+            slot.tidy();
+            let key = self.groups[group as usize].key;
+            closed.entry(second).or_insert_with(|| step(second)).groups.push((key, slot));
+        }
+        for ((second, desk), here) in lines {
+            closed.entry(second).or_insert_with(|| step(second)).lines.push((desk, here));
+        }
+        closed.into_values().collect()
+    }
+
+    /// The plan it was recorded with.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Services and layers, in the order they were first seen.
+    pub fn desks(&self) -> &[Desk] {
+        &self.desks
+    }
+
+    /// All groups, in no meaningful order. Call [`Snapshot::close`] before.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The width of slots in seconds.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// First and last request's time.
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span
+    }
+
+    /// Lines by slot and desk. Call [`Snapshot::close`] before.
+    pub fn lines(&self) -> &BTreeMap<(u32, u16), SlotLines> {
+        &self.lines
+    }
+
+    pub(super) fn parts_mut(&mut self) -> Parts<'_> {
+        Parts {
+            desks: &mut self.desks,
+            seconds: &mut self.seconds,
+            span: &mut self.span,
+            width: &mut self.width,
+            intake: &mut self.intake,
+            lines: &mut self.lines,
+            failures: &mut self.failures,
+        }
+    }
+
+    pub(super) fn seconds(&self) -> Option<(u32, u32)> {
+        self.seconds
+    }
+
+    pub(super) fn put_groups(&mut self, groups: Vec<Group>) {
+        let mut kept = BTreeMap::new();
+        for group in groups {
+            take_in(&mut kept, group);
+        }
+        self.rebuild(kept);
+    }
+}
+
+/// What loading fills in.
+pub(super) struct Parts<'a> {
+    pub(super) desks: &'a mut Vec<Desk>,
+    pub(super) seconds: &'a mut Option<(u32, u32)>,
+    pub(super) span: &'a mut Option<(Timestamp, Timestamp)>,
+    pub(super) width: &'a mut u32,
+    pub(super) intake: &'a mut Intake,
+    pub(super) lines: &'a mut BTreeMap<(u32, u16), SlotLines>,
+    pub(super) failures: &'a mut Failures,
+}
+
+struct Adopted {
+    desk: usize,
+    eras: Vec<u16>,
+}
+
+fn take_in(kept: &mut BTreeMap<GroupKey, Group>, group: Group) {
+    match kept.entry(group.key) {
+        std::collections::btree_map::Entry::Vacant(free) => {
+            free.insert(group);
+        }
+        std::collections::btree_map::Entry::Occupied(mut same) => {
+            same.get_mut().tally.merge(&group.tally);
+            same.get_mut().track.merge(&group.track);
+        }
+    }
+}
+
+impl Desk {
+    /// The era of a version, opened where needed. More than 64 versions: the rest is one.
+    pub(super) fn open_era(&mut self, version: &[u8]) -> usize {
+        self.era(version)
+    }
+
+    fn era(&mut self, version: &[u8]) -> usize {
+        let name = String::from_utf8_lossy(version.get(..64).unwrap_or(version)).into_owned();
+        let at = self.eras.iter().position(|e| e.version == name).unwrap_or_else(|| {
+            let full = self.eras.len() >= ERAS;
+            let name = if full { "(other)".to_owned() } else { name };
+            self.eras.iter().position(|e| e.version == name).unwrap_or_else(|| {
+                self.eras.push(Era { version: name, ..Era::default() });
+                self.lanes.push(Vec::new());
+                self.eras.len() - 1
+            })
+        });
+        self.last_version.clear();
+        self.last_version.extend_from_slice(version);
+        self.last_era = at;
+        at
+    }
+
+    fn lane(&mut self, key: GroupKey, group: u32) {
+        let lanes = &mut self.lanes[usize::from(key.era)];
+        let route = key.route.0 as usize;
+        if lanes.len() <= route {
+            lanes.resize(route + 1, [NONE; LANES]);
+        }
+        lanes[route][key.auth as usize * 7 + key.cache as usize] = group;
+    }
+}

@@ -331,7 +331,10 @@ mod tests {
         let packed = r#"{"message": "Exception in ASGI application\n", "exc_info": "Traceback (most recent call last):\n  File \"/srv/x.py\", line 1, in f\nKeyError: 'a'", "process": 7155}"#;
         with(packed, |found, _| {
             let Found::Envelope(envelope) = found else { panic!("{found:?}") };
-            assert_eq!(b"Traceback (most recent call last):\n  File \"/srv/x.py\", line 1, in f\nKeyError: 'a'", envelope.exception);
+            assert_eq!(
+                b"Traceback (most recent call last):\n  File \"/srv/x.py\", line 1, in f\nKeyError: 'a'",
+                envelope.exception
+            );
             assert_eq!((Some(7155), None), (envelope.pid, envelope.raised));
         });
         let loguru = r#"{"text": "T | ERROR | m:f:1 - Boom\n\nTraceback (most recent call last):\nKeyError: 'a'\n", "record": {"exception": {"type": "KeyError", "value": "'a'", "traceback": true}, "message": "Boom", "extra": {}}}"#;
@@ -375,12 +378,21 @@ mod tests {
 
     fn json(depth: u32) -> impl Strategy<Value = Json> {
         let text = prop_oneof![
-            "[a-z/ ]{0,6}", ".{0,4}", Just("GET".to_owned()), Just("/x/1?q".to_owned()), Just("a\"b\\c\n\u{1}\u{1f600}".to_owned()),
-            Just("2026-11-23T00:00:00Z".to_owned()), Just("12ms".to_owned())
+            "[a-z/ ]{0,6}",
+            ".{0,4}",
+            Just("GET".to_owned()),
+            Just("/x/1?q".to_owned()),
+            Just("a\"b\\c\n\u{1}\u{1f600}".to_owned()),
+            Just("2026-11-23T00:00:00Z".to_owned()),
+            Just("12ms".to_owned())
         ];
         let leaf = prop_oneof![
-            Just(Json::Null), any::<bool>().prop_map(Json::from), any::<i64>().prop_map(Json::from),
-            (100_u16..700).prop_map(Json::from), (-1.0e3_f64..1.0e6).prop_map(Json::from), text.prop_map(Json::from)
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            (100_u16..700).prop_map(Json::from),
+            (-1.0e3_f64..1.0e6).prop_map(Json::from),
+            text.prop_map(Json::from)
         ];
         leaf.prop_recursive(depth, 24, 4, |inner| {
             prop_oneof![
@@ -392,9 +404,28 @@ mod tests {
 
     fn key() -> impl Strategy<Value = String> {
         prop_oneof![
-            Just("method"), Just("path"), Just("status"), Just("status_code"), Just("statusCode"), Just("duration_ms"), Just("duration"),
-            Just("http"), Just("http.route"), Just("request"), Just("extra"), Just("record"), Just("message"), Just("level"),
-            Just("time"), Just("user"), Just("id"), Just("exception"), Just("text"), Just("é\"\n"), Just("x"), Just("")
+            Just("method"),
+            Just("path"),
+            Just("status"),
+            Just("status_code"),
+            Just("statusCode"),
+            Just("duration_ms"),
+            Just("duration"),
+            Just("http"),
+            Just("http.route"),
+            Just("request"),
+            Just("extra"),
+            Just("record"),
+            Just("message"),
+            Just("level"),
+            Just("time"),
+            Just("user"),
+            Just("id"),
+            Just("exception"),
+            Just("text"),
+            Just("é\"\n"),
+            Just("x"),
+            Just("")
         ]
         .prop_map(str::to_owned)
     }

@@ -31,12 +31,7 @@ pub(crate) fn of_stacks(json: &[u8]) -> Option<Exception> {
         let line = frame.get("lineno")?.as_u64()?;
         own(file).then(|| format!("{}:{line}", short(file)))
     });
-    Some(Exception {
-        kind: kind.to_owned(),
-        message: cut(message),
-        place: place.unwrap_or_default(),
-        ..Exception::default()
-    })
+    Some(Exception { kind: kind.to_owned(), message: cut(message), place: place.unwrap_or_default(), ..Exception::default() })
 }
 
 /// The exception of a type and message that stand alone; `None` where `kind` is no dotted Python name (`error.type`
@@ -97,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_group_of_one_is_looked_through_and_a_larger_one_is_not() {
-        let one = r#"[{"exc_type":"ExceptionGroup","exc_value":"g","is_group":true,"exceptions":[[{"exc_type":"ValueError"}]]}]"#;
+        let one =
+            r#"[{"exc_type":"ExceptionGroup","exc_value":"g","is_group":true,"exceptions":[[{"exc_type":"ValueError"}]]}]"#;
         assert_eq!(Some("ValueError"), of_stacks(one.as_bytes()).as_ref().map(|e| e.kind.as_str()));
         let two = r#"[{"exc_type":"ExceptionGroup","exc_value":"g","is_group":true,"exceptions":[[{"exc_type":"A"}],[{"exc_type":"B"}]]}]"#;
         assert_eq!(Some("ExceptionGroup"), of_stacks(two.as_bytes()).as_ref().map(|e| e.kind.as_str()));

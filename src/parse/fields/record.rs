@@ -35,8 +35,16 @@ pub(crate) struct Reading<'a> {
 
 /// Messages at a request's start, as the usual middlewares write them.
 const STARTS: [&[u8]; 10] = [
-    b"request_started", b"request started", b"start request", b"started request", b"incoming request", b"request received",
-    b"request_start", b"request start", b"incoming_request", b"http_request_started",
+    b"request_started",
+    b"request started",
+    b"start request",
+    b"started request",
+    b"incoming request",
+    b"request received",
+    b"request_start",
+    b"request start",
+    b"incoming_request",
+    b"http_request_started",
 ];
 
 /// Loggers in which a server itself writes its requests.
@@ -194,7 +202,9 @@ impl<'a> Reading<'a> {
         if let Some(user) = self.slots.get(Meaning::User) {
             return match (user.kind, self.bytes(user)) {
                 (Kind::Null | Kind::False, _) => Auth::Anonymous,
-                (Kind::Text, b"" | b"-" | b"None" | b"null" | b"anonymous" | b"Anonymous" | b"AnonymousUser") => Auth::Anonymous,
+                (Kind::Text, b"" | b"-" | b"None" | b"null" | b"anonymous" | b"Anonymous" | b"AnonymousUser") => {
+                    Auth::Anonymous
+                }
                 (Kind::Array | Kind::Escaped, _) => Auth::Unknown,
                 _ => Auth::Authenticated,
             };

@@ -17,30 +17,138 @@ use crate::route::segment::is_word;
 
 /// Literal names that stand beside parameters.
 const FIXED: [&str; 64] = [
-    "about", "accept", "active", "activate", "all", "archive", "available", "batch", "bulk", "callback", "cancel", "check", "complete",
-    "confirm", "count", "create", "current", "default", "delete", "download", "edit", "events", "export", "featured", "feed", "filter",
-    "history", "import", "info", "latest", "list", "login", "logout", "lookup", "me", "mine", "new", "popular", "preview", "query",
-    "random", "recent", "refresh", "register", "reset", "restore", "schema", "search", "self", "settings", "stats", "status", "stream",
-    "suggest", "summary", "sync", "top", "trending", "trigger", "update", "upload", "validate", "verify", "version",
+    "about",
+    "accept",
+    "active",
+    "activate",
+    "all",
+    "archive",
+    "available",
+    "batch",
+    "bulk",
+    "callback",
+    "cancel",
+    "check",
+    "complete",
+    "confirm",
+    "count",
+    "create",
+    "current",
+    "default",
+    "delete",
+    "download",
+    "edit",
+    "events",
+    "export",
+    "featured",
+    "feed",
+    "filter",
+    "history",
+    "import",
+    "info",
+    "latest",
+    "list",
+    "login",
+    "logout",
+    "lookup",
+    "me",
+    "mine",
+    "new",
+    "popular",
+    "preview",
+    "query",
+    "random",
+    "recent",
+    "refresh",
+    "register",
+    "reset",
+    "restore",
+    "schema",
+    "search",
+    "self",
+    "settings",
+    "stats",
+    "status",
+    "stream",
+    "suggest",
+    "summary",
+    "sync",
+    "top",
+    "trending",
+    "trigger",
+    "update",
+    "upload",
+    "validate",
+    "verify",
+    "version",
 ];
 
 /// Segments below which routes stand, not values.
 const SPACES: [&str; 32] = [
-    "account", "actions", "admin", "analytics", "api", "app", "auth", "backend", "billing", "dashboard", "debug", "docs", "gateway",
-    "graphql", "hooks", "internal", "manage", "me", "metrics", "oauth", "oauth2", "profile", "public", "reports", "rest", "rpc",
-    "services", "settings", "stats", "tools", "webhooks", "ws",
+    "account",
+    "actions",
+    "admin",
+    "analytics",
+    "api",
+    "app",
+    "auth",
+    "backend",
+    "billing",
+    "dashboard",
+    "debug",
+    "docs",
+    "gateway",
+    "graphql",
+    "hooks",
+    "internal",
+    "manage",
+    "me",
+    "metrics",
+    "oauth",
+    "oauth2",
+    "profile",
+    "public",
+    "reports",
+    "rest",
+    "rpc",
+    "services",
+    "settings",
+    "stats",
+    "tools",
+    "webhooks",
+    "ws",
 ];
 
 /// Directories of files.
 const DIRECTORIES: [&str; 16] = [
-    "_next", "assets", "build", "chunks", "css", "dist", "fonts", "images", "img", "js", "media", "public", "scripts", "static", "styles",
-    "uploads",
+    "_next", "assets", "build", "chunks", "css", "dist", "fonts", "images", "img", "js", "media", "public", "scripts",
+    "static", "styles", "uploads",
 ];
 
 /// Endings of files that a browser loads.
 const ENDINGS: [&str; 22] = [
-    "avif", "css", "eot", "gif", "ico", "jpeg", "jpg", "js", "map", "mjs", "mp3", "mp4", "otf", "png", "svg", "ttf", "wasm", "webm", "webp",
-    "webmanifest", "woff", "woff2",
+    "avif",
+    "css",
+    "eot",
+    "gif",
+    "ico",
+    "jpeg",
+    "jpg",
+    "js",
+    "map",
+    "mjs",
+    "mp3",
+    "mp4",
+    "otf",
+    "png",
+    "svg",
+    "ttf",
+    "wasm",
+    "webm",
+    "webp",
+    "webmanifest",
+    "woff",
+    "woff2",
 ];
 
 /// Points that the values of a position must weigh together; see [`weight`] and [`Site::needed`].
@@ -150,7 +258,9 @@ impl<'p, 'a> Site<'p, 'a> {
     /// The literal segments of one use that may be values: served ones that are no route's usual name, without those that
     /// have more traffic than all that follow.
     fn candidates(&self, segments: &BTreeMap<&'a str, u64>) -> Vec<&'a str> {
-        let literal = segments.iter().filter(|(s, _)| is_literal(s) && !is_fixed(s) && self.served.contains(*s) && !is_root_file(self.prefix, s));
+        let literal = segments
+            .iter()
+            .filter(|(s, _)| is_literal(s) && !is_fixed(s) && self.served.contains(*s) && !is_root_file(self.prefix, s));
         let mut ranked: Vec<(u64, &str)> = literal.map(|(s, n)| (*n, *s)).collect();
         ranked.sort_by(|a, b| b.cmp(a));
         let mut left: u64 = ranked.iter().map(|(n, _)| n).sum();
@@ -210,7 +320,8 @@ impl<'p, 'a> Site<'p, 'a> {
 
     fn is_space(&self) -> bool {
         self.prefix.last().is_some_and(|name| {
-            SPACES.binary_search(name).is_ok() || (name.len() <= 4 && name.starts_with('v') && name[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+            SPACES.binary_search(name).is_ok()
+                || (name.len() <= 4 && name.starts_with('v') && name[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.'))
         })
     }
 

@@ -3,6 +3,8 @@
 //! Knows no clock: the present comes in as data. Zones are jiff's; civil arithmetic is the proleptic Gregorian
 //! calendar by the days-from-civil method (Howard Hinnant, "chrono-compatible low-level date algorithms").
 
+pub mod zone;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -53,7 +55,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A time as a line writes it, before the zone, the year or the day are known. `drive::pipeline` settles it.
+/// A time as a line writes it, before the zone, the year or the day are known. `drive::pipeline` settles it with `zone`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stamp {
     /// With its zone: nothing left to find out.

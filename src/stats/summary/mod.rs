@@ -3,10 +3,19 @@
 //! Plain data in the order of the report; `write` only dresses it. Times are UTC, latencies whole microseconds, ratios
 //! 0 to 1. `None` means that the log does not tell.
 
+mod figures;
+mod sum_up;
+
 use std::collections::BTreeMap;
 
 use crate::route::NamedBy;
 use crate::time::Timestamp;
+
+pub use sum_up::Asked;
+pub use sum_up::NamedGroup;
+pub use sum_up::RouteName;
+pub use sum_up::named;
+pub use sum_up::sum_up;
 
 /// Everything a report says about what was read, before anything is judged.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,0 +1,180 @@
+//! From groups to figures: sums, rates, quantiles.
+
+use std::collections::BTreeMap;
+
+use super::AuthFigures;
+use super::AuthPart;
+use super::CacheFigures;
+use super::Figures;
+use super::Latency;
+use crate::parse::Auth;
+use crate::parse::Cache;
+use crate::stats::counts::ErrorRule;
+use crate::stats::counts::is_aborted;
+use crate::stats::counts::is_client_error;
+use crate::stats::group::Group;
+use crate::stats::latency::Fine;
+use crate::stats::latency::quantile_of;
+
+/// A sum of groups, before it becomes figures.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    statuses: BTreeMap<u16, u64>,
+    bytes: u64,
+    sized: u64,
+    latency: Fine,
+    auth: BTreeMap<Auth, Part>,
+    cache: BTreeMap<Cache, Part>,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    statuses: BTreeMap<u16, u64>,
+    latency: Fine,
+}
+
+impl Sum {
+    /// Adds a group; without its latency where the caller says so (streams).
+    pub(super) fn add(&mut self, group: &Group, with_latency: bool) {
+        let parts = [
+            (group.key.auth != Auth::Unknown).then(|| self.auth.entry(group.key.auth).or_default()),
+            (group.key.cache != Cache::None).then(|| self.cache.entry(group.key.cache).or_default()),
+        ];
+        for part in parts.into_iter().flatten() {
+            for (status, n) in group.tally.statuses() {
+                *part.statuses.entry(status).or_default() += n;
+            }
+            if with_latency {
+                part.latency.merge(&group.tally.latency);
+            }
+        }
+        for (status, n) in group.tally.statuses() {
+            *self.statuses.entry(status).or_default() += n;
+        }
+        self.bytes += group.tally.bytes;
+        self.sized += group.tally.sized;
+        if with_latency {
+            self.latency.merge(&group.tally.latency);
+        }
+    }
+
+    /// Requests so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+
+    /// The figures. `seconds` is the length of the period, `None` where undated.
+    pub(super) fn figures(&self, errors: &ErrorRule, seconds: Option<f64>) -> Figures {
+        let requests = self.requests();
+        let count = |is: &dyn Fn(u16) -> bool| self.statuses.iter().filter(|(s, _)| is(**s)).map(|(_, n)| n).sum();
+        let failed = count(&|s| errors.is_error(s));
+        let mut classes = [0; 5];
+        for (status, n) in &self.statuses {
+            if let Some(class) = usize::from(status / 100).checked_sub(1).and_then(|c| classes.get_mut(c)) {
+                *class += n;
+            }
+        }
+        Figures {
+            requests,
+            rate_per_s: seconds.filter(|s| *s >= 1.0).map(|s| real(requests) / s),
+            status: self.statuses.clone(),
+            classes,
+            errors: failed,
+            error_rate: ratio(failed, requests),
+            client_errors: count(&is_client_error),
+            aborted: count(&is_aborted),
+            bytes: (self.sized > 0).then_some(self.bytes),
+            latency: latency(&self.latency),
+            auth: self.auth_figures(errors),
+            cache: self.cache_figures(),
+        }
+    }
+
+    /// Somebody must have been seen logged in: a field that is always empty tells nothing.
+    fn auth_figures(&self, errors: &ErrorRule) -> Option<AuthFigures> {
+        let authenticated = self.auth.get(&Auth::Authenticated)?;
+        let known = self.auth.values();
+        let mut rest = self.statuses.clone();
+        for part in known {
+            for (status, n) in &part.statuses {
+                if let Some(left) = rest.get_mut(status) {
+                    *left -= n;
+                }
+            }
+        }
+        let part = |statuses: &BTreeMap<u16, u64>, fine: Option<&Fine>| {
+            let requests = statuses.values().sum();
+            let failed = statuses.iter().filter(|(s, _)| errors.is_error(**s)).map(|(_, n)| n).sum();
+            AuthPart { requests, errors: failed, error_rate: ratio(failed, requests), latency: fine.and_then(latency) }
+        };
+        let anonymous = self.auth.get(&Auth::Anonymous);
+        Some(AuthFigures {
+            authenticated: part(&authenticated.statuses, Some(&authenticated.latency)),
+            anonymous: anonymous.map(|a| part(&a.statuses, Some(&a.latency))).unwrap_or_default(),
+            unknown: part(&rest, None),
+        })
+    }
+
+    fn cache_figures(&self) -> Option<CacheFigures> {
+        if self.cache.is_empty() {
+            return None;
+        }
+        let count = |word| self.cache.get(&word).map_or(0, |p: &Part| p.statuses.values().sum());
+        let (hit, miss, expired, stale) = (count(Cache::Hit), count(Cache::Miss), count(Cache::Expired), count(Cache::Stale));
+        Some(CacheFigures {
+            hit,
+            miss,
+            expired,
+            stale,
+            bypass: count(Cache::Bypass),
+            other: count(Cache::Other),
+            hit_ratio: ratio(hit + stale, hit + miss + expired + stale),
+            by_status_latency: self
+                .cache
+                .iter()
+                .filter_map(|(word, part)| Some((cache_word(*word), latency(&part.latency)?)))
+                .collect(),
+        })
+    }
+}
+
+fn cache_word(word: Cache) -> &'static str {
+    match word {
+        Cache::None => "none",
+        Cache::Hit => "hit",
+        Cache::Miss => "miss",
+        Cache::Expired => "expired",
+        Cache::Stale => "stale",
+        Cache::Bypass => "bypass",
+        Cache::Other => "other",
+    }
+}
+
+/// Figures of a fine histogram; `None` without values.
+pub(super) fn latency(fine: &Fine) -> Option<Latency> {
+    let (min_us, max_us) = (fine.min_us()?, fine.max_us()?);
+    let all = fine.histogram();
+    let at = |q| quantile_of(&all, q, min_us, max_us);
+    Some(Latency {
+        count: fine.count(),
+        min_us,
+        mean_us: (fine.sum_us() + fine.count() / 2) / fine.count(),
+        p50_us: at(0.5),
+        p90_us: at(0.9),
+        p95_us: at(0.95),
+        p99_us: at(0.99),
+        p999_us: at(0.999),
+        max_us,
+        digits: 3,
+    })
+}
+
+/// `part / whole`; `None` for a whole of nothing.
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| real(part) / real(whole))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^52")]
+fn real(n: u64) -> f64 {
+    n as f64
+}

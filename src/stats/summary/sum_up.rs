@@ -1,0 +1,288 @@
+//! From a snapshot to the whole summary: routes named, layers told apart, the course of time.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::Intake;
+use super::Period;
+use super::RouteFigures;
+use super::Series;
+use super::ServiceFigures;
+use super::SlotFigures;
+use super::SourceFigures;
+use super::Summary;
+use super::VersionFigures;
+use super::figures::Sum;
+use crate::route::NamedBy;
+use crate::route::glob::RouteGlob;
+use crate::route::learn::Counted;
+use crate::route::learn::name;
+use crate::stats::counts::ErrorRule;
+use crate::stats::counts::is_client_error;
+use crate::stats::group::Group;
+use crate::stats::group::Layer;
+use crate::stats::latency::coarse_quantile;
+use crate::stats::slots::TrackCursor;
+use crate::stats::slots::wide;
+use crate::stats::snapshot::Snapshot;
+use crate::time::SECOND;
+use crate::time::Timestamp;
+
+/// What shapes a summary beside what was counted.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Probes count in totals.
+    pub include_probes: bool,
+    /// Narrows `total`, `routes` and `series`.
+    pub route: Option<RouteGlob>,
+    /// Most routes listed under their own names.
+    pub routes_max: usize,
+    /// What counts as an error.
+    pub errors: ErrorRule,
+    /// The sources in the order they were read.
+    pub sources: Vec<SourceFigures>,
+    /// Sources found twice.
+    pub duplicates: u64,
+    /// The zone stamps without one were read in.
+    pub zone: Option<String>,
+}
+
+/// A group beside the name its route has in this summary.
+pub struct NamedGroup<'a> {
+    /// The group.
+    pub group: &'a Group,
+    /// Its name: an index into the list of names.
+    pub name: usize,
+}
+
+/// A route as the report names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RouteName {
+    /// Its service.
+    pub service: Option<String>,
+    /// The template.
+    pub route: String,
+    /// The method.
+    pub method: String,
+    /// How it was found.
+    pub by: NamedBy,
+    /// A probe.
+    pub probe: bool,
+    /// A stream.
+    pub streaming: bool,
+}
+
+/// Names every group's route: a pure function of all keys and their counts.
+pub fn named(snapshot: &Snapshot, routes_max: usize) -> (Vec<RouteName>, Vec<NamedGroup<'_>>) {
+    let mut names: Vec<RouteName> = Vec::new();
+    let mut known: BTreeMap<RouteName, usize> = BTreeMap::new();
+    let mut groups = Vec::new();
+    for (at, desk) in (0u16..).zip(snapshot.desks()) {
+        if hidden(snapshot, usize::from(at)) {
+            continue;
+        }
+        let own: Vec<&Group> = snapshot.groups().iter().filter(|g| g.key.desk == at).collect();
+        let mut keys: BTreeMap<_, Counted<'_>> = BTreeMap::new();
+        for group in &own {
+            let key = desk.router.key(group.key.route);
+            let counted =
+                keys.entry(group.key.route).or_insert(Counted { key, requests: 0, not_found: 0, client_errors: 0, denied: 0 });
+            for (status, n) in group.tally.statuses() {
+                counted.requests += n;
+                match status {
+                    404 | 405 => counted.not_found += n,
+                    400..500 => counted.client_errors += n,
+                    _ => {}
+                }
+                counted.denied += if matches!(status, 401 | 403 | 407 | 429) { n } else { 0 };
+            }
+        }
+        let ids: Vec<_> = keys.keys().copied().collect();
+        let counted: Vec<Counted<'_>> = keys.into_values().collect();
+        let found = name(&counted, routes_max);
+        let mut of_id = BTreeMap::new();
+        for (id, found) in ids.into_iter().zip(found) {
+            let route = RouteName {
+                service: desk.service.clone(),
+                route: found.route,
+                method: found.method,
+                by: found.by,
+                probe: found.probe,
+                streaming: found.streaming,
+            };
+            let index = *known.entry(route.clone()).or_insert_with(|| {
+                names.push(route);
+                names.len() - 1
+            });
+            of_id.insert(id, index);
+        }
+        groups.extend(own.into_iter().filter_map(|group| Some(NamedGroup { group, name: *of_id.get(&group.key.route)? })));
+    }
+    (names, groups)
+}
+
+/// The application's side of a service whose edge was read too: never added up with it.
+fn hidden(snapshot: &Snapshot, desk: usize) -> bool {
+    let desks = snapshot.desks();
+    desks[desk].layer == Layer::App && desks.iter().any(|d| d.layer == Layer::Edge && d.service == desks[desk].service)
+}
+
+/// The whole summary of a closed snapshot.
+pub fn sum_up(snapshot: &Snapshot, asked: &Asked) -> Summary {
+    let period = period(snapshot, asked);
+    let (names, groups) = named(snapshot, asked.routes_max);
+    let chosen: Vec<bool> =
+        names.iter().map(|n| asked.route.as_ref().is_none_or(|glob| glob.matches(&n.method, &n.route))).collect();
+    let counts = |name: usize| asked.include_probes || !names[name].probe;
+    let mut total = Sum::default();
+    let mut services: BTreeMap<Option<String>, Sum> = BTreeMap::new();
+    let mut routes: Vec<Sum> = names.iter().map(|_| Sum::default()).collect();
+    let mut probes = 0;
+    for NamedGroup { group, name } in &groups {
+        let route = &names[*name];
+        if route.probe {
+            probes += group.tally.requests();
+        }
+        routes[*name].add(group, true);
+        if counts(*name) {
+            services.entry(route.service.clone()).or_default().add(group, !route.streaming);
+            if chosen[*name] {
+                total.add(group, !route.streaming);
+            }
+        }
+    }
+    let mut routes: Vec<RouteFigures> = names
+        .iter()
+        .zip(&routes)
+        .zip(&chosen)
+        .filter(|((_, sum), chosen)| **chosen && sum.requests() > 0)
+        .map(|((n, sum), _)| RouteFigures {
+            service: n.service.clone(),
+            method: n.method.clone(),
+            route: n.route.clone(),
+            probe: n.probe,
+            streaming: n.streaming,
+            named_by: n.by,
+            figures: sum.figures(&asked.errors, period.seconds),
+        })
+        .collect();
+    routes.sort_by(|a, b| {
+        let order =
+            |r: &RouteFigures| (std::cmp::Reverse(r.figures.requests), r.service.clone(), r.route.clone(), r.method.clone());
+        order(a).cmp(&order(b))
+    });
+    let in_series: BTreeSet<usize> = (0..names.len()).filter(|n| chosen[*n] && counts(*n)).collect();
+    let series = series(snapshot, asked, &names, groups.iter().filter(|g| in_series.contains(&g.name)));
+    let figures = |sum: &Sum| sum.figures(&asked.errors, period.seconds);
+    Summary {
+        total: figures(&total),
+        services: services.iter().map(|(s, sum)| ServiceFigures { service: s.clone(), figures: figures(sum) }).collect(),
+        routes,
+        series,
+        versions: versions(snapshot),
+        input: intake(snapshot, asked, probes),
+        period,
+        ..Summary::default()
+    }
+}
+
+fn period(snapshot: &Snapshot, asked: &Asked) -> Period {
+    let intake = snapshot.intake();
+    let span = snapshot.span();
+    #[expect(clippy::cast_precision_loss, reason = "a span of 285 years of microseconds is exact to the microsecond")]
+    let seconds = span.map(|s| (s.1.micros() - s.0.micros()) as f64 / SECOND as f64);
+    let time_source = match () {
+        () if intake.time_of_line > 0 => "line",
+        () if intake.time_of_wrapper > 0 => "wrapper",
+        () if intake.time_of_neighbour > 0 => "line",
+        () if intake.time_of_arrival > 0 => "arrival",
+        () => "none",
+    };
+    Period {
+        start: span.map(|s| s.0),
+        end: span.map(|s| s.1),
+        seconds,
+        time_source,
+        zone_assumed: asked.zone.clone().filter(|_| intake.zone_assumed > 0),
+    }
+}
+
+fn intake(snapshot: &Snapshot, asked: &Asked, probes: u64) -> Intake {
+    let intake = snapshot.intake();
+    Intake {
+        sources: asked.sources.clone(),
+        lines: intake.kinds.lines(),
+        bytes: intake.bytes,
+        requests: intake.kinds.request,
+        companion: intake.kinds.companion,
+        lifecycle: intake.kinds.lifecycle,
+        traceback: intake.kinds.traceback,
+        message: intake.kinds.message,
+        malformed: intake.kinds.malformed,
+        malformed_reasons: intake.reasons(),
+        duplicates: asked.duplicates,
+        late: intake.late,
+        undated: intake.undated,
+        lost_bytes: intake.lost_bytes,
+        probes,
+    }
+}
+
+fn versions(snapshot: &Snapshot) -> Vec<VersionFigures> {
+    let mut all: Vec<VersionFigures> = snapshot
+        .desks()
+        .iter()
+        .flat_map(|desk| {
+            desk.eras.iter().filter(|e| !e.version.is_empty()).map(|era| VersionFigures {
+                service: desk.service.clone(),
+                version: era.version.clone(),
+                requests: era.requests,
+                first: era.span.map(|s| s.0),
+                last: era.span.map(|s| s.1),
+            })
+        })
+        .collect();
+    all.sort_by(|a, b| (a.first, &a.service, &a.version).cmp(&(b.first, &b.service, &b.version)));
+    all
+}
+
+/// The course of time over the given groups: all cursors walk together, one slot at a time.
+fn series<'a>(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    names: &[RouteName],
+    groups: impl Iterator<Item = &'a NamedGroup<'a>>,
+) -> Series {
+    let mut cursors: Vec<(TrackCursor<'_>, bool)> = groups.map(|g| (g.group.track.cursor(), names[g.name].streaming)).collect();
+    let mut slots = Vec::new();
+    while let Some(number) = cursors.iter_mut().filter_map(|c| c.0.peek()).min() {
+        let mut here = SlotFigures {
+            start: Timestamp::from_seconds(i64::from(number) * i64::from(snapshot.width())),
+            ..SlotFigures::default()
+        };
+        let (mut buckets, mut min_us, mut max_us) = (Vec::new(), u64::MAX, 0);
+        for (cursor, streaming) in &mut cursors {
+            if cursor.peek() != Some(number) {
+                continue;
+            }
+            let Some(slot) = cursor.next_slot() else { continue };
+            for &(status, n) in &slot.statuses {
+                let n = u64::from(n);
+                here.requests += n;
+                here.errors += if asked.errors.is_error(status) { n } else { 0 };
+                here.client_errors += if is_client_error(status) { n } else { 0 };
+            }
+            if !*streaming && slot.timed > 0 {
+                buckets.extend_from_slice(&slot.buckets);
+                min_us = min_us.min(slot.min_us);
+                max_us = max_us.max(slot.max_us);
+            }
+        }
+        let buckets = wide(&buckets);
+        let at = |q| coarse_quantile(&buckets, q, min_us, max_us);
+        (here.p50_us, here.p95_us, here.p99_us) = (at(0.5), at(0.95), at(0.99));
+        here.max_us = (!buckets.is_empty()).then_some(max_us);
+        slots.push(here);
+    }
+    Series { slot_seconds: u64::from(snapshot.width()), slots }
+}
