@@ -272,7 +272,7 @@ fn next_start(text: &[u8], from: usize) -> Option<usize> {
 fn statement(text: &[u8]) -> Option<(Said, Option<u32>)> {
     let first = *text.first()?;
     let mut known = WORDINGS.iter().filter(|(_, w)| w.as_bytes().first() == Some(&first));
-    let found = known.find_map(|(said, wording)| matches(text, wording.as_bytes()).map(|pid| (*said, pid)));
+    let found = known.find_map(|(said, wording)| matches(text, wording.as_bytes()).map(|spoken| (*said, spoken.pid)));
     found.or_else(|| {
         let mut notes = NOTES.iter().filter(|w| w.as_bytes().first() == Some(&first));
         notes.any(|w| matches(text, w.as_bytes()).is_some()).then_some((Said::Note, None))
@@ -289,9 +289,14 @@ fn number(text: &[u8]) -> Option<(u32, usize)> {
     Some((value, digits))
 }
 
-/// Whether `text` is of this wording: the process in it, `Some(None)` where it has none. A structured logger may
+/// Of whom a matching line speaks.
+struct Spoken {
+    pid: Option<u32>,
+}
+
+/// Whether `text` is of this wording, and the process in it. A structured logger may
 /// add ` [logger] key=value` behind it.
-fn matches(text: &[u8], wording: &[u8]) -> Option<Option<u32>> {
+fn matches(text: &[u8], wording: &[u8]) -> Option<Spoken> {
     let (mut text, mut pid) = (text, None);
     let mut rest = wording;
     while let Some((&sign, tail)) = rest.split_first() {
@@ -301,7 +306,7 @@ fn matches(text: &[u8], wording: &[u8]) -> Option<Option<u32>> {
                 pid = pid.or((sign == b'#').then_some(value));
                 text = text.get(digits..)?;
             }
-            b'*' if tail.is_empty() => return Some(pid),
+            b'*' if tail.is_empty() => return Some(Spoken { pid }),
             b'*' => {
                 let at = memchr::memmem::find(text, tail)?;
                 text = text.get(at..)?;
@@ -310,7 +315,7 @@ fn matches(text: &[u8], wording: &[u8]) -> Option<Option<u32>> {
         }
         rest = tail;
     }
-    (text.is_empty() || text.starts_with(b" ") && text.trim_ascii_start().starts_with(b"[")).then_some(pid)
+    (text.is_empty() || text.starts_with(b" ") && text.trim_ascii_start().starts_with(b"[")).then_some(Spoken { pid })
 }
 
 /// The process in a prefix such as `[2026-11-23 00:35:29 +0000] [7375] [INFO] `.

@@ -229,4 +229,6 @@ pub struct Exception {
     pub pid: Option<u32>,
     /// Who reported it: the server reports what a middleware may have reported before.
     pub reporter: traceback::Reporter,
+    /// It spoiled no HTTP answer: raised by a background task after the answer, or in a WebSocket.
+    pub no_answer: bool,
 }

@@ -189,9 +189,9 @@ fn short_numbers(part: &str, out: &mut String) {
         let end = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
         let (digits, tail) = tail.split_at(end);
         if digits.len() >= 4 {
-            out.push(GONE)
+            out.push(GONE);
         } else {
-            out.push_str(digits)
+            out.push_str(digits);
         }
         rest = tail;
     }
@@ -208,11 +208,11 @@ pub fn example(line: &str, path: &str, route: &str) -> String {
         let sign = word.chars().next_back().filter(|c| matches!(c, ' ' | '"' | ',' | '{' | '}'));
         let text = word.strip_suffix([' ', '"', ',', '{', '}']).unwrap_or(word);
         let bare = text.trim_matches(['[', ']', '(', ')', '\'']);
-        let link = bare.contains("://")
+        let located = bare.contains("://")
             || is_address(bare)
             || bare.trim_matches(['<', '>']).split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
         let key = text.split_once('=').filter(|(k, _)| personal(k));
-        match (link, key) {
+        match (located, key) {
             (true, _) => out.push('-'),
             (_, Some((key, _))) => {
                 out.push_str(key);

@@ -97,6 +97,7 @@ enum Inside {
 /// While it [is open](Self::is_open), every line is [offered](Self::offer) to it before any other parser sees it. A
 /// line that nothing else understands may [begin](Self::begin) something.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "independent observations, not states: those are in `state`")]
 pub struct Folder {
     state: State,
     inside: Inside,
@@ -130,6 +131,8 @@ pub struct Folder {
     request_id: String,
     pid: Option<u32>,
     reporter: Reporter,
+    /// A frame of a background task or of a WebSocket was seen.
+    no_answer: bool,
 }
 
 /// `text` cut to at most `limit` bytes, at a character's border.
@@ -247,6 +250,7 @@ impl Folder {
             request_id: std::mem::take(&mut self.request_id),
             pid: self.pid,
             reporter: self.reporter,
+            no_answer: self.no_answer,
         }
     }
 
@@ -347,6 +351,7 @@ impl Folder {
 
     fn frame(&mut self, path: &[u8], line: u32) {
         self.framed = true;
+        self.no_answer |= place::is_apart(path);
         if place::is_application(path) {
             self.place = place::written(path, line);
         }
@@ -374,7 +379,10 @@ impl Folder {
                 self.frame(path, number);
                 self.part()
             }
-            Class::Inner if !grammar::begins_record(line) => self.part(),
+            Class::Inner if !grammar::begins_record(line) => {
+                self.no_answer |= place::is_session(line);
+                self.part()
+            }
             Class::Boxed(content) => {
                 self.boxed(content);
                 self.part()

@@ -26,6 +26,16 @@ pub(super) fn is_application(path: &[u8]) -> bool {
     true
 }
 
+/// True for a frame below which no HTTP answer is spoiled: a background task, or a WebSocket.
+pub(super) fn is_apart(path: &[u8]) -> bool {
+    path.ends_with(b"starlette/background.py") || memchr::memmem::find(path, b"/protocols/websockets/").is_some()
+}
+
+/// True for the source line in which starlette calls a WebSocket's endpoint.
+pub(super) fn is_session(line: &[u8]) -> bool {
+    line.trim_ascii() == b"await func(session)"
+}
+
 /// `shop/cart.py:88`: the last two parts of the path, which say the same on every machine, and the line.
 pub(super) fn written(path: &[u8], line: u32) -> String {
     let mut parts = path.rsplit(|b| matches!(b, b'/' | b'\\')).filter(|p| !p.is_empty() && *p != b"." && *p != b"..");
