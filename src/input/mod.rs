@@ -6,4 +6,5 @@ pub mod archive;
 pub mod discover;
 pub mod follow;
 pub mod identity;
+mod unpack;
 pub mod watch;

@@ -1,10 +1,11 @@
-//! Takes terminal escapes (colours, cursor moves, titles, links) off a line.
+//! Takes terminal escapes (colours, cursor moves, titles, links) and overwritten text off a line.
 //!
 //! Knows the forms of ECMA-48: CSI (`ESC [` … letter), OSC (`ESC ]` … `BEL` or `ESC \`) and two-byte escapes. Bytes
 //! that only a hostile client would have put there must not hide what follows: an escape that is not finished in its
 //! own form loses its introducer alone, and no form reaches over a double quote.
 
 use memchr::memchr;
+use memchr::memmem;
 
 /// The longest link or title that is taken off, in bytes.
 const LONGEST_STRING: usize = 2048;
@@ -23,6 +24,25 @@ pub fn clean<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     }
     scratch.clear();
     strip(text, scratch);
+    scratch
+}
+
+/// The same where the escape byte is written as `#033`, as rsyslog files it.
+pub(crate) fn clean_octal<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    const WRITTEN: &[u8] = b"#033[";
+    if memmem::find(text, WRITTEN).is_none() {
+        return text;
+    }
+    scratch.clear();
+    let mut rest = text;
+    while let Some(at) = memmem::find(rest, WRITTEN) {
+        let (before, behind) = rest.split_at(at);
+        scratch.extend_from_slice(before);
+        let parameters = behind.iter().skip(WRITTEN.len()).take_while(|b| matches!(b, 0x30..=0x3f)).count();
+        let letter = behind.get(WRITTEN.len() + parameters).is_some_and(u8::is_ascii_alphabetic);
+        rest = behind.get(WRITTEN.len() + parameters + usize::from(letter)..).unwrap_or_default();
+    }
+    scratch.extend_from_slice(rest);
     scratch
 }
 
@@ -73,6 +93,27 @@ fn control_string(bytes: &[u8]) -> usize {
     2
 }
 
+/// What a terminal would show of a text with carriage returns in it: the part after the last that is not at the end.
+/// Not where that return lies within double quotes: there it is content, and what follows it must not pass for a line.
+pub fn shown(text: &[u8]) -> &[u8] {
+    let Some(last) = memchr::memrchr(b'\r', text) else { return text };
+    if last + 1 == text.len() {
+        return shown_before_end(text);
+    }
+    after_return(text, last)
+}
+
+fn shown_before_end(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|&b| b != b'\r').map_or(0, |at| at + 1);
+    let text = text.get(..end).unwrap_or_default();
+    memchr::memrchr(b'\r', text).map_or(text, |last| after_return(text, last))
+}
+
+fn after_return(text: &[u8], last: usize) -> &[u8] {
+    let quotes = memchr::memchr_iter(b'"', text.get(..last).unwrap_or_default()).count();
+    if quotes.is_multiple_of(2) { text.get(last + 1..).unwrap_or_default() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +141,32 @@ mod tests {
         ] {
             let mut scratch = Vec::new();
             assert_eq!(expected, String::from_utf8_lossy(clean(text.as_bytes(), &mut scratch)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn overwritten_text_is_left_out_but_quoted_text_stays() {
+        for (expected, text) in [
+            ("100%", "10%\r20%\r100%"),
+            ("100%", "10%\r100%\r\r"),
+            ("plain", "plain"),
+            ("", "\r"),
+            ("\"GET /a\r\"GET /forged HTTP/1.1\" 200", "\"GET /a\r\"GET /forged HTTP/1.1\" 200"),
+            ("INFO: \"GET / HTTP/1.1\" 200", " 99%\rINFO: \"GET / HTTP/1.1\" 200"),
+        ] {
+            assert_eq!(expected.as_bytes(), shown(text.as_bytes()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn colours_that_a_syslog_server_wrote_in_octal_go() {
+        for (expected, text) in [
+            ("INFO:     x", "#033[32mINFO#033[0m:     x"),
+            ("#033x #011 y", "#033x #011 y"),
+            ("", "#033["),
+            ("\" 200", "#033[31\" 200"),
+        ] {
+            assert_eq!(expected.as_bytes(), clean_octal(text.as_bytes(), &mut Vec::new()), "{text}");
         }
     }
 

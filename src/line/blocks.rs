@@ -31,7 +31,7 @@ impl Blocks {
     /// What stopped the reading, once, after all that could be read; `Ok(None)` from then on.
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
         while !self.ended {
-            // Asked twice because a borrow that is returned cannot be given back in the same loop.
+            // Asked first: a block that is returned is borrowed for good.
             if self.splitter.has_block() {
                 return Ok(self.splitter.next_block());
             }
@@ -45,5 +45,57 @@ impl Blocks {
             return Ok(self.splitter.finish());
         }
         self.failure.take().map_or(Ok(None), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn an_archive_that_ends_early_gives_its_lines_and_then_one_error() {
+        let text: Vec<u8> = (0..90_000_u32).flat_map(|n| format!("{}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(&text).unwrap();
+        let packed = packer.finish().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.log.gz");
+        std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+
+        let mut blocks = Blocks::new(Archive::open(&path).unwrap());
+        let (mut read, mut inside) = (Vec::new(), 0);
+        let error = loop {
+            match blocks.next_block() {
+                Ok(Some(block)) => {
+                    assert_eq!(read.len() as u64, block.offset);
+                    read.extend_from_slice(block.bytes);
+                    inside += usize::from(block.ends_inside);
+                }
+                Ok(None) => panic!("no error"),
+                Err(error) => break error,
+            }
+        };
+        assert!(read.len() > text.len() / 3 && text.starts_with(&read));
+        assert_eq!(usize::from(!read.ends_with(b"\n")), inside);
+        assert!(error.message.contains("ends early"), "{error}");
+        assert_eq!(Ok(None), blocks.next_block());
+    }
+
+    #[test]
+    fn offsets_go_on_from_where_a_share_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        std::fs::write(&path, b"\xef\xbb\xbfone\ntwo\nthree").unwrap();
+        for (expected, archive) in [
+            (vec![(3, &b"one"[..]), (7, b"two"), (11, b"three")], Archive::open(&path).unwrap()),
+            (vec![(7, &b"two"[..])], Archive::open_range(&path, 7, 11).unwrap()),
+        ] {
+            let (mut blocks, mut lines) = (Blocks::new(archive), Vec::new());
+            while let Some(block) = blocks.next_block().unwrap() {
+                lines.extend(block.lines().map(|line| (line.offset, line.bytes.to_vec())));
+            }
+            assert_eq!(expected, lines.iter().map(|(offset, bytes)| (*offset, &bytes[..])).collect::<Vec<_>>());
+        }
     }
 }

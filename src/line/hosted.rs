@@ -13,7 +13,7 @@ use crate::time::Stamp;
 /// Takes `TIME source[process]: ` off. The instance is the dyno (`web.1`); for lines of the platform itself
 /// `heroku/router` or `heroku/web.1`, the latter written into `scratch`.
 pub(crate) fn heroku<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Off<'a> {
-    let Some((stamp, source, process, text)) = heroku_parts(text) else { return Off::Not };
+    let Some((stamp, [source, process, text])) = heroku_parts(text) else { return Off::Not };
     let instance = match (source, process) {
         (b"app", process) => process,
         (b"heroku", b"router") => b"heroku/router",
@@ -28,12 +28,12 @@ pub(crate) fn heroku<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> Off<'a> {
     Off::Inner(Line { text, hint: Hint { time: Some(stamp), instance, ..Hint::default() } })
 }
 
-fn heroku_parts(text: &[u8]) -> Option<(Stamp, &[u8], &[u8], &[u8])> {
+fn heroku_parts(text: &[u8]) -> Option<(Stamp, [&[u8]; 3])> {
     let (stamp, rest) = stamp(text)?;
     let (tag, text) = step::word(rest);
     let (source, process) = step::split(tag.strip_suffix(b"]:")?, b'[')?;
     let platform = matches!(source, b"app" | b"heroku");
-    (platform && step::is_name(process, b"._-")).then_some((stamp, source, process, text))
+    (platform && step::is_name(process, b"._-")).then_some((stamp, [source, process, text]))
 }
 
 /// Takes `TIME STREAM ` off, where the stream's name has a slash in it (`ecs/shop/0123…`, `2026/11/23/[$LATEST]…`).

@@ -19,6 +19,7 @@ mod pods;
 mod prefix;
 mod step;
 mod syslog;
+mod wrapper;
 
 pub use unwrap::Unwrapper;
 
@@ -75,7 +76,7 @@ pub enum Broken {
 }
 
 /// What one wrapper makes of a line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Off<'a> {
     /// It has no such wrapper.
     Not,

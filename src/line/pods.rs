@@ -83,21 +83,24 @@ mod tests {
         }
     }
 
-    fn named(instance: &str, service: &str, text: &str) -> Option<(String, String, String)> {
-        Some((instance.to_owned(), service.to_owned(), text.to_owned()))
+    fn named(instance: &str, service: &str, text: &str) -> (String, String, String) {
+        (instance.to_owned(), service.to_owned(), text.to_owned())
     }
 
     #[test]
     fn pod_and_container_are_told_apart() {
         let pod = "shop-7d9c6b5f4-x2x0p";
         assert_eq!(
-            named(&format!("{pod}/web"), "web", "INFO:  x"),
+            Some(named(&format!("{pod}/web"), "web", "INFO:  x")),
             show(kubectl(format!("[pod/{pod}/web] INFO:  x").as_bytes()))
         );
-        assert_eq!(named(&format!("{pod}/web"), "web", ""), show(kubectl(format!("[pod/{pod}/web]").as_bytes())));
-        assert_eq!(named(&format!("{pod} web"), "web", "INFO:  x"), show(stern(format!("{pod} web INFO:  x").as_bytes())));
-        assert_eq!(named("shop-0 web", "web", "  File"), show(stern(b"shop-0 web   File")));
-        assert_eq!(named("shop-0 web", "web", ""), show(stern(b"shop-0 web ")));
+        assert_eq!(Some(named(&format!("{pod}/web"), "web", "")), show(kubectl(format!("[pod/{pod}/web]").as_bytes())));
+        assert_eq!(
+            Some(named(&format!("{pod} web"), "web", "INFO:  x")),
+            show(stern(format!("{pod} web INFO:  x").as_bytes()))
+        );
+        assert_eq!(Some(named("shop-0 web", "web", "  File")), show(stern(b"shop-0 web   File")));
+        assert_eq!(Some(named("shop-0 web", "web", "")), show(stern(b"shop-0 web ")));
     }
 
     #[test]

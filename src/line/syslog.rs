@@ -36,7 +36,7 @@ fn without_priority(text: &[u8]) -> &[u8] {
 fn modern(text: &[u8]) -> Option<Off<'_>> {
     let (stamp, rest) = step::split(text, b' ')?;
     let stamp = if stamp == b"-" { None } else { Some(time::iso(stamp).filter(|(_, taken)| *taken == stamp.len())?.0) };
-    let names = rest;
+    let origin = rest;
     let (host, rest) = step::split(rest, b' ')?;
     let (ident, rest) = step::split(rest, b' ')?;
     let (process, rest) = step::split(rest, b' ')?;
@@ -45,7 +45,7 @@ fn modern(text: &[u8]) -> Option<Off<'_>> {
     let named = ident != b"-";
     let hint = Hint {
         time: stamp,
-        instance: if named { names.get(..host.len() + 1 + ident.len())? } else { host },
+        instance: if named { origin.get(..host.len() + 1 + ident.len())? } else { host },
         service: if named { ident } else { b"" },
         pid: step::pid(process),
         stderr: false,

@@ -1,7 +1,7 @@
 //! Which wrappers lie around the lines of a source, and taking them off.
 //!
-//! The first lines decide once per source, layer by layer from the outermost; each wrapper's form is its own file's. A
-//! line that lacks a wrapper the source has is taken as it stands. What comes out is a function of the wrappers found,
+//! The first lines decide once per source, layer by layer from the outermost; which wrappers there are is
+//! `wrapper.rs`' to know. A line that lacks a wrapper the source has is taken as it stands. What comes out is a function of the wrappers found,
 //! of what is [`Held`], and of the line.
 
 use crate::line::Broken;
@@ -10,16 +10,11 @@ use crate::line::Line;
 use crate::line::Off;
 use crate::line::Peeled;
 use crate::line::ansi;
-use crate::line::cri;
-use crate::line::docker;
-use crate::line::hosted;
 use crate::line::join::Held;
 use crate::line::join::Joined;
 use crate::line::join::Open;
-use crate::line::journald;
-use crate::line::pods;
-use crate::line::prefix;
-use crate::line::syslog;
+use crate::line::wrapper;
+use crate::line::wrapper::Kind;
 use crate::time::Stamp;
 use crate::time::Timestamp;
 
@@ -27,87 +22,6 @@ use crate::time::Timestamp;
 const DEEPEST: usize = 4;
 /// The most lines of a source that are looked at to find its wrappers.
 pub const SAMPLE: usize = 200;
-
-/// One kind of wrapper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Docker,
-    Journald,
-    Cri,
-    Kubectl,
-    Heroku,
-    Syslog,
-    /// journalctl's short forms: syslog's, under another name.
-    JournaldShort,
-    Pm2,
-    Honcho,
-    Supervisor,
-    Compose,
-    Stern,
-    AwsLogs,
-    /// A time before each line, which kubectl, stern and compose write when asked to.
-    Timestamps,
-}
-
-/// In the order in which they are looked for, with the share of lines (percent) that must have it: the less telling
-/// a form is, the more.
-const KINDS: [(Kind, usize); 13] = [
-    (Kind::Docker, 50),
-    (Kind::Journald, 50),
-    (Kind::Cri, 50),
-    (Kind::Kubectl, 50),
-    (Kind::Heroku, 60),
-    (Kind::Syslog, 50),
-    (Kind::Pm2, 60),
-    (Kind::Honcho, 60),
-    (Kind::Supervisor, 60),
-    (Kind::Compose, 60),
-    (Kind::Stern, 90),
-    (Kind::AwsLogs, 90),
-    (Kind::Timestamps, 90),
-];
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Journald | Self::JournaldShort => "journald",
-            Self::Cri => "cri",
-            Self::Kubectl | Self::Timestamps => "kubectl",
-            Self::Heroku => "heroku",
-            Self::Syslog => "syslog",
-            Self::Pm2 => "pm2",
-            Self::Honcho => "honcho",
-            Self::Supervisor => "supervisor",
-            Self::Compose => "compose",
-            Self::Stern => "stern",
-            Self::AwsLogs => "awslogs",
-        }
-    }
-
-    fn peel<'a>(self, text: &'a [u8], scratch: &'a mut Vec<u8>) -> Off<'a> {
-        match self {
-            Self::Docker => docker::peel(text, scratch),
-            Self::Journald => journald::peel(text, scratch),
-            Self::Cri => cri::peel(text),
-            Self::Kubectl => pods::kubectl(text),
-            Self::Heroku => hosted::heroku(text, scratch),
-            Self::Syslog | Self::JournaldShort => syslog::peel(text),
-            Self::Pm2 => prefix::pm2(text),
-            Self::Honcho => prefix::honcho(text),
-            Self::Supervisor => prefix::supervisor(text),
-            Self::Compose => prefix::compose(text),
-            Self::Stern => pods::stern(text),
-            Self::AwsLogs => hosted::awslogs(text),
-            Self::Timestamps => pods::timestamps(text),
-        }
-    }
-
-    /// True where the text inside was written with escapes, so that colours may appear only now.
-    fn hides_colours(self) -> bool {
-        matches!(self, Self::Docker | Self::Journald)
-    }
-}
 
 /// One wrapper and the room its work needs.
 #[derive(Debug, Clone)]
@@ -146,8 +60,8 @@ impl Unwrapper {
         }
         let mut found = Self::none();
         while found.layers.len() < DEEPEST {
-            let Some(kind) = likeliest(&lines) else { break };
-            lines = lines.iter().filter_map(|line| inner(kind, line)).collect();
+            let Some(kind) = wrapper::likeliest(&lines) else { break };
+            lines = lines.iter().filter_map(|line| wrapper::inner(kind, line)).collect();
             found.layers.push(Layer { kind, text: Vec::new(), joined: Vec::new(), plain: Vec::new(), name: Vec::new() });
         }
         found
@@ -222,12 +136,10 @@ fn run<'a>(mut layers: &'a mut [Layer], mut depth: usize, mut line: Line<'a>, he
                 Joined::GaveUp => return Peeled::Broken(Broken::Wrapper),
             }
         }
-        if kind.hides_colours() {
-            line.text = ansi::clean(line.text, plain);
-        }
+        line.text = kind.uncoloured(line.text, plain);
         (layers, depth) = (inside, depth + 1);
     }
-    line.text = shown(line.text);
+    line.text = ansi::shown(line.text);
     Peeled::Line(line)
 }
 
@@ -245,60 +157,183 @@ fn together<'a>(outer: Hint<'a>, inner: Hint<'a>, name: &'a mut Vec<u8>) -> Hint
             name
         }
     };
-    let time = match (outer.time, inner.time) {
-        (time, None) | (time @ Some(Stamp::Exact(_)), Some(Stamp::Local(_) | Stamp::Yearless { .. } | Stamp::OfDay(_))) => time,
-        (_, time) => time,
-    };
+    let is_exact = |time: Option<Stamp>| matches!(time, Some(Stamp::Exact(_)));
+    let keep_outer = inner.time.is_none() || (is_exact(outer.time) && !is_exact(inner.time));
+    let time = if keep_outer { outer.time } else { inner.time };
     let service = if inner.service.is_empty() { outer.service } else { inner.service };
     Hint { time, instance, service, pid: inner.pid.or(outer.pid), stderr: outer.stderr || inner.stderr }
 }
 
-/// What a terminal would show of a text with carriage returns in it: the part after the last that is not at the end.
-/// Not where that return lies within double quotes: there it is content, and what follows it must not pass for a line.
-pub fn shown(text: &[u8]) -> &[u8] {
-    let Some(last) = memchr::memrchr(b'\r', text) else { return text };
-    if last + 1 == text.len() {
-        return shown_before_end(text);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn detected(lines: &[&str]) -> Unwrapper {
+        let raw: Vec<&[u8]> = lines.iter().map(|l| l.as_bytes()).collect();
+        Unwrapper::detect(&raw)
     }
-    after_return(text, last)
-}
 
-fn shown_before_end(text: &[u8]) -> &[u8] {
-    let end = text.iter().rposition(|&b| b != b'\r').map_or(0, |at| at + 1);
-    let text = text.get(..end).unwrap_or_default();
-    memchr::memrchr(b'\r', text).map_or(text, |last| after_return(text, last))
-}
-
-fn after_return(text: &[u8], last: usize) -> &[u8] {
-    let quotes = memchr::memchr_iter(b'"', text.get(..last).unwrap_or_default()).count();
-    if quotes.is_multiple_of(2) { text.get(last + 1..).unwrap_or_default() } else { text }
-}
-
-/// The wrapper that enough of the lines have.
-fn likeliest(lines: &[Vec<u8>]) -> Option<Kind> {
-    let written = lines.iter().filter(|line| !line.is_empty()).count();
-    let (kind, _) = KINDS.into_iter().find(|&(kind, percent)| {
-        let having = lines.iter().filter(|line| inner(kind, line).is_some()).count();
-        let nanoseconds = || lines.iter().filter(|line| pods::has_nanoseconds(line)).count() * 2 > written;
-        having > 0 && having * 100 >= written * percent && (kind != Kind::Timestamps || nanoseconds())
-    })?;
-    let by_journalctl = || lines.iter().any(|line| line.starts_with(b"-- ") || has_short_zone(line));
-    Some(if kind == Kind::Syslog && by_journalctl() { Kind::JournaldShort } else { kind })
-}
-
-/// True for `2026-11-23T00:34:43+0000 `, which journalctl writes and rsyslog does not.
-fn has_short_zone(line: &[u8]) -> bool {
-    line.get(10) == Some(&b'T') && matches!(line.get(19), Some(b'+' | b'-')) && line.get(24) == Some(&b' ')
-}
-
-fn inner(kind: Kind, line: &[u8]) -> Option<Vec<u8>> {
-    match kind.peel(line, &mut Vec::new()) {
-        Off::Inner(line) | Off::Piece(line) => {
-            let mut text = Vec::new();
-            ansi::strip(line.text, &mut text);
-            Some(text)
+    /// Each line's instance and text, and what else became of lines.
+    fn told(unwrapper: &mut Unwrapper, lines: &[&str]) -> Vec<String> {
+        let show = |peeled: Peeled<'_>| match peeled {
+            Peeled::Line(Line { text, hint }) => {
+                format!("{}>{}", String::from_utf8_lossy(hint.instance), String::from_utf8_lossy(text))
+            }
+            other => format!("{other:?}"),
+        };
+        let mut all: Vec<String> = lines.iter().map(|raw| show(unwrapper.peel(raw.as_bytes()))).collect();
+        while let Some(peeled) = unwrapper.finish() {
+            all.push(show(peeled));
         }
-        Off::Lost => Some(Vec::new()),
-        Off::Not | Off::Broken => None,
+        all
+    }
+
+    const COMPOSE: [&str; 3] = [
+        "\x1b[36mweb-1  | \x1b[0m\x1b[32mINFO\x1b[0m:     ready",
+        "\x1b[36mweb-1  | \x1b[0mTraceback (most recent call last):",
+        "\x1b[33mdb-1   | \x1b[0m2026-11-23 00:34:43.123 UTC [27] LOG:  x",
+    ];
+
+    #[test]
+    fn wrappers_in_any_nesting_are_found_and_taken_off() {
+        for (name, expected, lines) in [
+            (Some("compose"), ["web-1>INFO:     ready", "web-1>Traceback (most recent call last):"], &COMPOSE[..2]),
+            (
+                Some("cri+docker"),
+                [">INFO:  é", ">x"],
+                &[
+                    r#"2026-11-23T00:47:58.548969672Z stdout F {"log":"INFO:  \u00e9\n","stream":"stdout","time":"2026-11-23T00:47:55Z"}"#,
+                    r#"2026-11-23T00:47:58.548969673Z stdout F {"log":"x\n","stream":"stdout","time":"2026-11-23T00:47:55Z"}"#,
+                ],
+            ),
+            (
+                Some("journald+syslog"),
+                ["rsyslog.service/h shop>INFO:  x", "rsyslog.service/h shop>y"],
+                &[
+                    r#"{"__REALTIME_TIMESTAMP":"1","_SYSTEMD_UNIT":"rsyslog.service","MESSAGE":"Nov 23 00:34:33 h shop[7]: INFO:  x"}"#,
+                    r#"{"__REALTIME_TIMESTAMP":"2","_SYSTEMD_UNIT":"rsyslog.service","MESSAGE":"Nov 23 00:34:33 h shop[7]: y"}"#,
+                ],
+            ),
+            (
+                Some("kubectl"),
+                ["shop-7d9c6b5f4-x2x0p/web>INFO:  x", "shop-7d9c6b5f4-x2x0p/web>"],
+                &[
+                    "[pod/shop-7d9c6b5f4-x2x0p/web] 2026-11-23T00:30:00.000003177Z INFO:  x",
+                    "[pod/shop-7d9c6b5f4-x2x0p/web] 2026-11-23T00:30:00.000003178Z ",
+                ],
+            ),
+            (
+                Some("docker"),
+                [">INFO:     green", ">100%"],
+                &[
+                    r#"{"log":"\u001b[32mINFO\u001b[0m:     green\r\n","stream":"stdout","time":"2026-11-23T00:47:55Z"}"#,
+                    r#"{"log":"10%\r50%\r100%\r\n","stream":"stdout","time":"2026-11-23T00:47:55Z"}"#,
+                ],
+            ),
+            (
+                Some("stern"),
+                ["shop-7d9c6b5f4-x2x0p web>INFO:  x", ">+ shop-7d9c6b5f4-x2x1p › web"],
+                &["shop-7d9c6b5f4-x2x0p web INFO:  x", "+ shop-7d9c6b5f4-x2x1p › web"],
+            ),
+            (None, [">INFO:     bare", ">  | Traceback"], &["\x1b[32mINFO\x1b[0m:     bare", "  | Traceback"]),
+        ] {
+            let sample: Vec<&str> = lines.iter().copied().take(if name == Some("stern") { 1 } else { 2 }).collect();
+            let mut unwrapper = detected(&sample);
+            assert_eq!(name.map(str::to_owned), unwrapper.name(), "{lines:?}");
+            assert_eq!(expected.to_vec(), told(&mut unwrapper, lines));
+        }
+    }
+
+    #[test]
+    fn logs_of_applications_are_bare() {
+        for lines in [
+            ["2026-11-23 00:36:48.110 | INFO     | shop:main:12 - ready", "INFO     | shop | ready"],
+            ["2026-11-23T00:36:48.110332Z [info     ] ready", "2026-11-23T00:36:48.110334Z [info     ] x"],
+            ["2026-11-23T00:36:48+00:00 INFO shop: ready", "2026-11-23T00:36:49+00:00 INFO shop: x"],
+            [r#"{"message": "x", "time": "2026-11-23T00:36:48Z"}"#, r#"{"MESSAGE": "x", "log": "y"}"#],
+            [
+                "[2026-11-23 00:36:48 +0000] [7] [INFO] Booting",
+                "127.0.0.1 - - [23/Nov/2026:00:36:48 +0000] \"GET / HTTP/1.1\" 200 5",
+            ],
+            ["", ""],
+        ] {
+            assert_eq!(None, detected(&lines).name(), "{lines:?}");
+        }
+        assert!(Unwrapper::detect(&[]).is_bare());
+    }
+
+    #[test]
+    fn a_line_without_the_wrapper_is_taken_as_it_stands() {
+        let mut unwrapper = detected(&COMPOSE);
+        let expected = vec![">Attaching to web-1", ">", "web-1>ok"];
+        assert_eq!(expected, told(&mut unwrapper, &["Attaching to web-1", "", "web-1  | ok"]));
+    }
+
+    #[test]
+    fn pieces_are_joined_per_stream_and_the_rest_is_given_at_the_end() {
+        let lines = [
+            "2026-11-23T00:47:58.1Z stdout P GET /a",
+            "2026-11-23T00:47:58.2Z stderr P err",
+            "2026-11-23T00:47:58.3Z stdout F  200",
+            "2026-11-23T00:47:58.4Z stdout P left",
+        ];
+        let mut unwrapper = detected(&lines);
+        assert_eq!(vec!["Held", "Held", ">GET /a 200", "Held", ">err", ">left"], told(&mut unwrapper, &lines));
+    }
+
+    #[test]
+    fn what_is_held_can_be_carried_to_another_unwrapper() {
+        let lines = ["2026-11-23T00:47:58.1Z stdout P one ", "2026-11-23T00:47:58.3Z stdout F line"];
+        let mut first = detected(&lines);
+        let mut second = first.clone();
+        assert_eq!(Peeled::Held, first.peel(lines[0].as_bytes()));
+        second.resume(first.held().clone());
+        let Peeled::Line(line) = second.peel(lines[1].as_bytes()) else { panic!() };
+        assert_eq!(b"one line", line.text);
+    }
+
+    #[test]
+    fn a_broken_wrapper_is_told_and_no_line() {
+        let whole = r#"{"log":"x\n","stream":"stdout","time":"2026-11-23T00:47:55Z"}"#;
+        let mut unwrapper = detected(&[whole]);
+        assert_eq!(Peeled::Broken(Broken::Wrapper), unwrapper.peel(&whole.as_bytes()[..30]));
+    }
+
+    #[test]
+    fn the_hint_holds_the_more_exact_time_and_the_inner_service() {
+        let raw =
+            r#"{"__REALTIME_TIMESTAMP":"5","_PID":"3","_SYSTEMD_UNIT":"a.service","MESSAGE":"Nov 23 00:34:33 h shop: x"}"#;
+        let mut unwrapper = detected(&[raw]);
+        let Peeled::Line(line) = unwrapper.peel(raw.as_bytes()) else { panic!() };
+        assert_eq!(
+            (Some(Stamp::Exact(Timestamp(5))), &b"shop"[..], Some(3)),
+            (line.hint.time, line.hint.service, line.hint.pid)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_wrapper_survives_any_bytes(
+            texts in prop::collection::vec(prop::collection::vec(prop_oneof![
+                Just(b"2026-11-23T00:47:58.123456789Z ".to_vec()), Just(b"stdout ".to_vec()), Just(b"P ".to_vec()),
+                Just(b"{\"log\":\"".to_vec()), Just(b"\",\"stream\":\"stdout\"}".to_vec()), Just(b"<1>1 ".to_vec()),
+                Just(b"Nov 23 00:34:33 h a[1]: ".to_vec()), Just(b"web-1  | ".to_vec()), Just(b"[pod/a/b] ".to_vec()),
+                Just(b"{\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":".to_vec()), Just(b"0|".to_vec()), Just(b" - - [".to_vec()),
+                prop::collection::vec(any::<u8>(), 0..6),
+            ], 0..6).prop_map(|parts| parts.concat()), 1..6),
+        ) {
+            for (kind, _) in wrapper::KINDS {
+                for text in &texts {
+                    kind.peel(text, &mut Vec::new());
+                }
+            }
+            let raw: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+            let mut unwrapper = Unwrapper::detect(&raw);
+            for line in raw {
+                unwrapper.peel(line);
+            }
+            while unwrapper.finish().is_some() {}
+        }
     }
 }
