@@ -433,6 +433,14 @@ mod tests {
     }
 
     #[test]
+    fn a_share_may_begin_where_it_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        std::fs::write(&path, b"aa\nbb\ncc\n").unwrap();
+        assert_eq!(vec![0, 3, 6, 9], line_starts(&path, 9, 3).unwrap());
+    }
+
+    #[test]
     fn a_missing_file_is_named_with_what_helps() {
         let error = Archive::open(Path::new("/nowhere/x\n.log")).unwrap_err();
         assert_eq!("reading '/nowhere/x\u{fffd}.log': no such file (check the path, or quote the pattern)", error.message);

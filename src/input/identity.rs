@@ -162,7 +162,7 @@ pub struct Duplicate {
 /// that ends early is compared as far as it goes.
 pub fn duplicates(files: &[PathBuf]) -> Vec<Duplicate> {
     let heads: Vec<Vec<u8>> = files.iter().map(|path| head_of(path)).collect();
-    let mut candidates: Vec<usize> = (0..files.len()).filter(|at| agrees(*at, &heads)).collect();
+    let mut candidates: Vec<usize> = (0..files.len()).filter(|at| agrees(*at, files, &heads)).collect();
     let wholes: HashMap<usize, Whole> = candidates.iter().map(|at| (*at, whole_of(files, *at))).collect();
     let length = |at: usize| wholes.get(&at).map_or(0, |w| w.length);
     // The longest first, so that what holds most is the original; among equal ones the first named.
@@ -196,13 +196,13 @@ fn head_of(path: &Path) -> Vec<u8> {
     Archive::open(path).ok().filter(|_| regular).map(|mut archive| archive.head(HEAD).to_vec()).unwrap_or_default()
 }
 
-/// True where another head begins as this one, or this as another.
-fn agrees(at: usize, heads: &[Vec<u8>]) -> bool {
-    let Some(mine) = heads.get(at).filter(|head| !head.is_empty()) else { return false };
-    heads
-        .iter()
-        .enumerate()
-        .any(|(other, head)| other != at && !head.is_empty() && (head.starts_with(mine) || mine.starts_with(head)))
+/// True where another head begins as this one, or this as another, and both tell enough to be believed.
+fn agrees(at: usize, files: &[PathBuf], heads: &[Vec<u8>]) -> bool {
+    let (Some(mine), Some(path)) = (heads.get(at).filter(|head| !head.is_empty()), files.get(at)) else { return false };
+    heads.iter().zip(files).enumerate().any(|(other, (head, file))| {
+        let telling = head.len().min(mine.len()) as u64 >= TELLING || (!head.is_empty() && discover::same_age(path, file));
+        other != at && telling && (head.starts_with(mine) || mine.starts_with(head))
+    })
 }
 
 fn whole_of(files: &[PathBuf], at: usize) -> Whole {

@@ -161,3 +161,40 @@ impl<R: BufRead> Read for Utf16<R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives at most `step` bytes at once.
+    struct Slow {
+        bytes: Vec<u8>,
+        at: usize,
+        step: usize,
+    }
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let mut waiting = &self.bytes[self.at..(self.at + self.step).min(self.bytes.len())];
+            let count = waiting.read(buffer)?;
+            self.at += count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn letters_that_arrive_in_parts_are_whole() {
+        for (expected, extra) in
+            [("a😀ö\u{fffd}b", &[][..]), ("a😀ö\u{fffd}b\u{fffd}", &[0x41]), ("a😀ö\u{fffd}b\u{fffd}", &[0x3d, 0xd8])]
+        {
+            let units = [0x61, 0xd83d, 0xde00, 0xf6, 0xde00, 0x62_u16];
+            let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).chain(extra.iter().copied()).collect();
+            for step in 1..9 {
+                let mut text = String::new();
+                let slow = Slow { bytes: bytes.clone(), at: 0, step };
+                decode_utf16(slow, u16::from_le_bytes).read_to_string(&mut text).unwrap();
+                assert_eq!(expected, text, "by {step}");
+            }
+        }
+    }
+}

@@ -134,6 +134,7 @@ mod tests {
             ("cut ", "cut \x1b[38;5"),
             ("cut ", "cut \x1b"),
             ("0;never ends \" 200", "\x1b]0;never ends \" 200"),
+            ("0;a\" 200 b\u{7}c", "\x1b]0;a\" 200 b\x07c"),
             ("GET /nopered 1.1\" 404", "GET /nope\x1b[31mred\x1b[0m 1.1\" 404"),
             ("GET /x HTTP/1.1\" 404", "GET /x\x1b[ HTTP/1.1\" 404"),
             ("GET /x\" 404", "GET /x\x1b\" 404"),

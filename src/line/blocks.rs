@@ -58,10 +58,10 @@ mod tests {
         let text: Vec<u8> = (0..90_000_u32).flat_map(|n| format!("{}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         packer.write_all(&text).unwrap();
-        let packed = packer.finish().unwrap();
+        let content = packer.finish().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cut.log.gz");
-        std::fs::write(&path, &packed[..packed.len() / 2]).unwrap();
+        std::fs::write(&path, &content[..content.len() / 2]).unwrap();
 
         let mut blocks = Blocks::new(Archive::open(&path).unwrap());
         let (mut read, mut inside) = (Vec::new(), 0);
