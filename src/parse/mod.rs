@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod clf;
+pub mod custom;
 pub mod daphne;
 pub mod detect;
 pub mod fields;
@@ -15,6 +16,7 @@ pub mod hypercorn;
 pub mod lifecycle;
 pub mod logfmt;
 pub mod loguru;
+pub mod nginx;
 pub mod pair;
 pub mod pattern;
 pub mod python;
