@@ -101,7 +101,8 @@ fn next_pair(text: &[u8], pos: usize) -> Option<Pair<'_>> {
     Some(Pair { key, value })
 }
 
-/// The value at `pos`: quoted with `"` (a backslash escapes the next byte), or up to the next blank.
+/// The value at `pos`: quoted with `"` (a backslash escapes the next byte), or up to the next blank. A quote that no
+/// blank follows is part of the value: format strings of servers escape nothing.
 fn value(text: &[u8], pos: usize) -> Option<Value> {
     let rest = text.get(pos..)?;
     if rest.first() != Some(&b'"') {
@@ -117,8 +118,11 @@ fn value(text: &[u8], pos: usize) -> Option<Value> {
     loop {
         at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text.get(at) == Some(&b'"') {
-            let ends = text.get(at + 1).is_none_or(|b| matches!(b, b' ' | b'\t' | b',' | b'\r'));
-            return ends.then_some(Value { kind, start, end: at, next: at + 1 });
+            if text.get(at + 1).is_none_or(|b| matches!(b, b' ' | b'\t' | b',' | b'\r')) {
+                return Some(Value { kind, start, end: at, next: at + 1 });
+            }
+            at += 1;
+            continue;
         }
         kind = Kind::Escaped;
         at += 2;
@@ -203,6 +207,14 @@ mod tests {
         with(line, |found, out| {
             assert_eq!(Verdict::Request, found.verdict());
             assert_eq!((br#"/nope" status=200 path=/forged ""#.as_slice(), Some(404)), (out.path, out.status));
+        });
+    }
+
+    #[test]
+    fn a_quote_that_was_not_escaped_is_part_of_its_value() {
+        with(r#"addr=127.0.0.1 method=GET path="/categories/q"t" qs="" status=200 dur_ms=23.639"#, |found, out| {
+            assert_eq!(Verdict::Request, found.verdict());
+            assert_eq!((br#"/categories/q"t"#.as_slice(), Some(200)), (out.path, out.status));
         });
     }
 

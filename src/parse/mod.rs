@@ -35,7 +35,7 @@ use crate::time::Stamp;
 pub type Status = u16;
 
 /// Whether a request was made by somebody logged in. Never who.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub enum Auth {
     /// The log has no field that could tell.
     #[default]
@@ -47,7 +47,7 @@ pub enum Auth {
 }
 
 /// What a cache in front of or inside the service said about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 pub enum Cache {
     /// The log does not say.
     #[default]
@@ -67,7 +67,7 @@ pub enum Cache {
 }
 
 /// How exact a figure of time is written, and where it ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Ends {
     /// The form does not tell.
     #[default]
@@ -79,7 +79,7 @@ pub enum Ends {
 }
 
 /// The part a line plays for its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Role {
     /// The access line itself: always a request.
     #[default]
