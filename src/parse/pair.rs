@@ -108,8 +108,15 @@ impl Pending {
     fn take(&mut self, record: &Record<'_>, aside: Aside, born: u64) {
         self.text.clear();
         let parts = [
-            record.method, record.path, record.route, record.version, record.request_id, record.service,
-            record.headers.cache_control, record.headers.vary, record.exception,
+            record.method,
+            record.path,
+            record.route,
+            record.version,
+            record.request_id,
+            record.service,
+            record.headers.cache_control,
+            record.headers.vary,
+            record.exception,
         ];
         for (part, length) in parts.iter().zip(&mut self.lengths) {
             self.text.extend_from_slice(part);
@@ -158,7 +165,8 @@ impl Pending {
 fn joined<'a>(one: Record<'a>, other: Record<'a>) -> Record<'a> {
     let (main, aside) = if rank(one.role) <= rank(other.role) { (one, other) } else { (other, one) };
     let text = |a: &'a [u8], b: &'a [u8]| if a.is_empty() { b } else { a };
-    let timed = if aside.role == Role::Timing && aside.latency_us.is_some() || main.latency_us.is_none() { aside } else { main };
+    let timed =
+        if aside.role == Role::Timing && aside.latency_us.is_some() || main.latency_us.is_none() { aside } else { main };
     Record {
         role: main.role,
         method: text(main.method, aside.method),
@@ -293,7 +301,8 @@ fn partners(records: &[(Record<'_>, u64)], role: Role, reach: usize) -> (usize, 
         asked += 1;
         let near = (1..=reach).flat_map(|d| [index.checked_add(d), index.checked_sub(d)]).flatten();
         let mut near = near.filter(|&at| {
-            let fits = records.get(at).is_some_and(|(other, i)| other.role == Role::Access && i == instance && agree(record, other));
+            let fits =
+                records.get(at).is_some_and(|(other, i)| other.role == Role::Access && i == instance && agree(record, other));
             fits && taken.get(at) == Some(&false)
         });
         let Some(at) = near.next() else { continue };
@@ -325,7 +334,10 @@ impl PartialEq for Pairer {
             let ages = |queue: &VecDeque<Pending>, now| queue.iter().map(|p| now - p.born).collect::<Vec<_>>();
             ours.len() == theirs.len()
                 && ages(ours, self.now) == ages(theirs, other.now)
-                && ours.iter().zip(theirs).all(|(a, b)| a.aside == b.aside && a.roles == b.roles && Same(a.record()) == Same(b.record()))
+                && ours
+                    .iter()
+                    .zip(theirs)
+                    .all(|(a, b)| a.aside == b.aside && a.roles == b.roles && Same(a.record()) == Same(b.record()))
         };
         self.pairing == other.pairing && same(&self.near, &other.near) && same(&self.far, &other.far)
     }
@@ -370,8 +382,11 @@ impl Pairer {
         }
         self.now += 1;
         let companions = self.settle_old(&mut done);
-        let by_id = self.pairing.ids != 0 && !record.request_id.is_empty() && (bit(record.role) == 0 || self.pairing.ids & bit(record.role) != 0);
-        companions + if by_id { self.take_by_id(record, aside, &mut done) } else { self.take_by_place(record, aside, &mut done) }
+        let by_id = self.pairing.ids != 0
+            && !record.request_id.is_empty()
+            && (bit(record.role) == 0 || self.pairing.ids & bit(record.role) != 0);
+        companions
+            + if by_id { self.take_by_id(record, aside, &mut done) } else { self.take_by_place(record, aside, &mut done) }
     }
 
     /// Ends the source: gives what still waited. Returns how many lines turned out to be companions.
@@ -497,7 +512,7 @@ mod tests {
     use crate::parse::timing;
     use proptest::prelude::*;
 
-    fn access<'a>(method: &'a str, path: &'a str, status: u16) -> Record<'a> {
+    fn access(method: &'static str, path: &'static str, status: u16) -> Record<'static> {
         Record { method: method.as_bytes(), path: path.as_bytes(), status: Some(status), ..Record::default() }
     }
 
@@ -507,14 +522,16 @@ mod tests {
         out
     }
 
-    fn router<'a>(path: &'a str, status: u16, latency_us: u64) -> Record<'a> {
+    fn router(path: &'static str, status: u16, latency_us: u64) -> Record<'static> {
         Record { role: Role::Router, latency_us: Some(latency_us), ..access("GET", path, status) }
     }
 
     /// Requests as `method path status latency`, and the number of companions.
     fn run(pairing: Option<Pairing>, records: &[Record<'_>]) -> (Vec<String>, u64) {
         let mut scout = Scout::default();
-        records.iter().for_each(|record| scout.see(record, Aside::default()));
+        for record in records {
+            scout.see(record, Aside::default());
+        }
         let mut pairer = Pairer::new(pairing.unwrap_or_else(|| scout.decide()));
         let mut told = Vec::new();
         let mut done = |r: &Record<'_>, _: Aside| {
@@ -544,7 +561,13 @@ mod tests {
 
     #[test]
     fn the_access_line_may_come_first() {
-        let records = [access("GET", "/a", 200), timed("GET /a 200 0.5s"), access("GET", "/b", 200), access("GET", "/a", 200), timed("GET /a 200 0.25s")];
+        let records = [
+            access("GET", "/a", 200),
+            timed("GET /a 200 0.5s"),
+            access("GET", "/b", 200),
+            access("GET", "/a", 200),
+            timed("GET /a 200 0.25s"),
+        ];
         let expected = ["GET /a 200 500000", "GET /a 200 250000", "GET /b 200 0"];
         assert_eq!((expected.map(str::to_owned).to_vec(), 2), run(None, &records));
     }
@@ -562,9 +585,14 @@ mod tests {
     fn a_source_without_partners_passes_through() {
         let records = [timed("GET /a 200 0.5s"), timed("GET /b 200 0.5s"), timed("GET /c 200 0.5s"), access("GET", "/z", 200)];
         let mut scout = Scout::default();
-        records.iter().for_each(|record| scout.see(record, Aside::default()));
+        for record in &records {
+            scout.see(record, Aside::default());
+        }
         assert!(scout.decide().is_none());
-        assert_eq!((4, 0), { let (told, companions) = run(None, &records); (told.len(), companions) });
+        assert_eq!((4, 0), {
+            let (told, companions) = run(None, &records);
+            (told.len(), companions)
+        });
     }
 
     #[test]
@@ -590,7 +618,13 @@ mod tests {
 
     #[test]
     fn a_routers_line_gives_its_time_and_its_time_out_is_no_second_request() {
-        let records = [access("GET", "/a", 200), access("GET", "/b", 200), router("/b", 200, 9000), router("/a", 200, 8000), router("/c", 503, 30_000_000)];
+        let records = [
+            access("GET", "/a", 200),
+            access("GET", "/b", 200),
+            router("/b", 200, 9000),
+            router("/a", 200, 8000),
+            router("/c", 503, 30_000_000),
+        ];
         let expected = ["GET /b 200 9000", "GET /a 200 8000"];
         assert_eq!((expected.map(str::to_owned).to_vec(), 3), run(None, &records));
         assert_eq!((vec!["GET /c 503 30000000".to_owned()], 0), run(None, &[router("/c", 503, 30_000_000)]));

@@ -17,8 +17,7 @@ use crate::parse::fields::walk::Kind;
 use crate::parse::fields::walk::Value;
 use crate::time;
 
-const LEVELS: [&[u8]; 9] =
-    [b"debug", b"info", b"warning", b"warn", b"error", b"critical", b"exception", b"notset", b"fatal"];
+const LEVELS: [&[u8]; 9] = [b"debug", b"info", b"warning", b"warn", b"error", b"critical", b"exception", b"notset", b"fatal"];
 
 /// The most places where the event may end that are tried, and the deepest nesting of dicts.
 const MOST_ENDS: usize = 64;
@@ -59,7 +58,11 @@ fn opening(text: &[u8]) -> Option<(Option<time::Stamp>, (usize, usize), usize)> 
     let close = memchr::memchr(b']', rest.get(..24.min(rest.len()))?)?;
     let level = rest.get(..close)?.trim_ascii_end();
     let behind = rest.get(close + 1..)?.strip_prefix(b" ")?;
-    LEVELS.contains(&level).then_some((stamp.map(|(stamp, _)| stamp), (at + 1, at + 1 + level.len()), text.len() - behind.len()))
+    LEVELS.contains(&level).then_some((
+        stamp.map(|(stamp, _)| stamp),
+        (at + 1, at + 1 + level.len()),
+        text.len() - behind.len(),
+    ))
 }
 
 /// Where event and logger stand.
@@ -72,7 +75,8 @@ struct Ends {
 /// the slots. The whole rest is the event where there is no such place.
 fn event_end(text: &[u8], start: usize, names: &Names, scratch: &mut Scratch) -> Ends {
     let rest = text.get(start..).unwrap_or_default();
-    let blanks = memchr::memchr_iter(b' ', rest).filter(|at| rest.get(at + 1).is_some_and(|b| *b == b'[' || b.is_ascii_alphabetic()));
+    let blanks =
+        memchr::memchr_iter(b' ', rest).filter(|at| rest.get(at + 1).is_some_and(|b| *b == b'[' || b.is_ascii_alphabetic()));
     let mut tried = 0;
     for blank in blanks {
         let at = start + blank + 1;
@@ -266,7 +270,11 @@ mod tests {
     fn an_event_is_handed_out_without_its_dressing() {
         let table = [
             ("2026-11-23T01:36:54.140557 [info     ] catalogue loaded               [shop]", "catalogue loaded", "shop"),
-            ("2026-11-23T01:36:57.348004 [info     ] order placed by u37            [shop] request_id=str71-00498", "order placed by u37", "shop"),
+            (
+                "2026-11-23T01:36:57.348004 [info     ] order placed by u37            [shop] request_id=str71-00498",
+                "order placed by u37",
+                "shop",
+            ),
             ("2026-11-23T01:36:55.044685 [error    ] Exception in ASGI application", "Exception in ASGI application", ""),
             ("[warning  ] odd [x] 1=2 text", "odd [x] 1=2 text", ""),
             ("[info     ] hello                          user='a b' n=3 l=[1, ']'] t=(1, 2)", "hello", ""),
@@ -281,7 +289,9 @@ mod tests {
 
     #[test]
     fn other_lines_in_brackets_are_left_alone() {
-        for line in ["[INFO] Starting granian", "[2026-11-23 00:47:39 +0000] [15293] [INFO] Starting gunicorn", "", "[info", "[info ]"] {
+        for line in
+            ["[INFO] Starting granian", "[2026-11-23 00:47:39 +0000] [15293] [INFO] Starting gunicorn", "", "[info", "[info ]"]
+        {
             with(line, &Names::default(), |found, _| assert_eq!(Found::NotMine, found, "{line}"));
         }
     }

@@ -166,7 +166,7 @@ fn head(text: &[u8]) -> Option<Head<'_>> {
         }
         let Some(target) = target_after(text, at) else { continue };
         let quoted = before == Some(b'"');
-        let clean = window.get(..start)?.iter().filter(|&&b| b == b'"').count() == usize::from(quoted);
+        let clean = memchr::memchr_iter(b'"', window.get(..start)?).count() == usize::from(quoted);
         return clean.then_some(Head { method, method_start: start - usize::from(quoted), target, quoted });
     }
     None

@@ -483,9 +483,9 @@ mod tests {
         slots.unescape(line.as_bytes(), unescaped, None);
         let mut all = Vec::new();
         leaves(b"", &object, &mut all);
-        let named: Vec<_> = all.iter().filter_map(|(path, value)| names.find(path).map(|entry| (entry, value))).collect();
-        for (entry, _) in &named {
-            let same_meaning = named.iter().filter(|(other, _)| other.meaning == entry.meaning);
+        let meant: Vec<_> = all.iter().filter_map(|(path, value)| names.find(path).map(|entry| (entry, value))).collect();
+        for (entry, _) in &meant {
+            let same_meaning = meant.iter().filter(|(other, _)| other.meaning == entry.meaning);
             let best = same_meaning.max_by_key(|(e, v)| (!v.is_null(), Reverse(e.rank))).unwrap();
             let slot = slots.get(entry.meaning).unwrap();
             assert!(same(slot, line, unescaped, best.1), "{:?} in {line}", entry.meaning);
@@ -505,7 +505,8 @@ mod tests {
             let start = at.index(line.len());
             let end = (start + cut).min(line.len());
             if line.is_char_boundary(start) && line.is_char_boundary(end) {
-                let broken = format!("{}{put}{}", &line[..start], &line[end..]);
+                let mut broken = line.clone();
+                broken.replace_range(start..end, &put);
                 // The same key twice is settled by serde_json before the twin sees it.
                 if serde_json::from_str::<Json>(&broken).is_ok_and(|json| json.to_string().len() + 8 < broken.len()) {
                     return Ok(());
