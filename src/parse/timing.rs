@@ -77,7 +77,7 @@ fn request(text: &[u8]) -> Option<Record<'_>> {
         role,
         method: head.method,
         path: path_of(target),
-        request_id: id_in(before).unwrap_or_default(),
+        request_id: id_in(before).map(|(id, _)| id).unwrap_or_default(),
         ..Record::default()
     };
     if let Some((target, tail)) = split_tail(rest, head.quoted) {
@@ -97,8 +97,7 @@ fn ends_with(text: &[u8], end: &[u8]) -> bool {
 
 /// `rid=F8TPWN start request path=/x`, `rid=F8TPWN completed_in=47.43ms status_code=200`.
 fn named_by_id(text: &[u8]) -> Option<Record<'_>> {
-    let request_id = id_in(text.get(..HEAD.min(text.len()))?)?;
-    let id_end = request_id.as_ptr() as usize - text.as_ptr() as usize + request_id.len();
+    let (request_id, id_end) = id_in(text.get(..HEAD.min(text.len()))?)?;
     let rest = text.get(id_end..)?.trim_ascii_start();
     if let Some(target) = rest.strip_prefix(b"start request path=") {
         return Some(Record { role: Role::Start, path: path_of(target), request_id, ..Record::default() });
@@ -108,15 +107,16 @@ fn named_by_id(text: &[u8]) -> Option<Record<'_>> {
     Some(Record { role: Role::Timing, status, latency_us, bytes, request_id, ..Record::default() })
 }
 
-/// The request's id written as a pair.
-fn id_in(text: &[u8]) -> Option<&[u8]> {
+/// The request's id written as a pair, and where it ends.
+fn id_in(text: &[u8]) -> Option<(&[u8], usize)> {
     let equals = memchr::memchr_iter(b'=', text);
     for at in equals {
         let before = text.get(..=at)?;
         if IDS.iter().any(|id| ends_with(before, id)) {
             let value = text.get(at + 1..)?;
             let end = value.iter().position(|b| matches!(b, b' ' | b',' | b']' | b')' | b'|')).unwrap_or(value.len());
-            return value.get(..end).filter(|id| !id.is_empty() && *id != b"-");
+            let id = value.get(..end).filter(|id| !id.is_empty() && *id != b"-")?;
+            return Some((id, at + 1 + end));
         }
     }
     None
