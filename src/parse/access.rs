@@ -176,10 +176,11 @@ fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
     let stop = memchr3(b' ', b'?', b'#', text)?;
     let (path, behind) = text.split_at_checked(stop)?;
     let text = if behind.first() == Some(&b' ') { behind } else { behind.get(memchr(b' ', behind)?..)? };
-    let rest = match text.get(1..)? {
-        [b'H', b'T', b'T', b'P', b'/', _, b'.', _, b'"', rest @ ..] => rest,
-        [b'1', b'.', b'0' | b'1', b'"', rest @ ..] | [b'2' | b'3', b'"', rest @ ..] => rest,
-        _ => return None,
+    let ([b'H', b'T', b'T', b'P', b'/', _, b'.', _, b'"', rest @ ..]
+    | [b'1', b'.', b'0' | b'1', b'"', rest @ ..]
+    | [b'2' | b'3', b'"', rest @ ..]) = text.get(1..)?
+    else {
+        return None;
     };
     let path = if path.first() == Some(&b'/') { path } else { odd_path(path) };
     Some(RequestLine { method, path, rest })
@@ -403,7 +404,7 @@ pub(super) fn scaled(figure: u64, unit: Unit) -> Option<u64> {
 }
 
 /// A duration that has no name: its unit behind it (`10ms`), else as `reading` says.
-pub(super) fn bare_micros(text: &[u8], reading: &Reading) -> Option<u64> {
+pub(super) fn bare_micros(text: &[u8], reading: Reading) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
     let (figure, unit) = text.split_at_checked(digits)?;
     let unit = match unit {
@@ -514,11 +515,11 @@ mod tests {
     #[test]
     fn a_nameless_integer_is_no_duration_until_its_unit_is_told() {
         let told = Reading { bare_unit: Some(Unit::Microseconds), ..Reading::default() };
-        assert_eq!(None, bare_micros(b"25755", &Reading::default()));
-        assert_eq!(Some(25_755), bare_micros(b"25755", &told));
-        assert_eq!(Some(35_000), bare_micros(b"0.035", &Reading::default()));
-        assert_eq!(Some(10_000), bare_micros(b"10ms", &Reading::default()));
-        assert_eq!(None, bare_micros(b"10kB", &told));
+        assert_eq!(None, bare_micros(b"25755", Reading::default()));
+        assert_eq!(Some(25_755), bare_micros(b"25755", told));
+        assert_eq!(Some(35_000), bare_micros(b"0.035", Reading::default()));
+        assert_eq!(Some(10_000), bare_micros(b"10ms", Reading::default()));
+        assert_eq!(None, bare_micros(b"10kB", told));
     }
 
     #[test]

@@ -157,7 +157,7 @@ fn record<'a>(
 ) {
     let (bytes, rest) = size(rest);
     let mut tail = Tail::default();
-    tail.read(rest, &reading);
+    tail.read(rest, reading);
     let socket = status == 101;
     // field by field: a whole record built first would be copied
     *out = Record::default();
@@ -234,7 +234,7 @@ struct Tail<'a> {
 impl<'a> Tail<'a> {
     /// Figures stand before the first quote and behind the last one. Quoted texts come from clients, and not every
     /// server escapes the quotes in them: nothing between those two quotes is looked at, but for a named tail.
-    fn read(&mut self, rest: &'a [u8], reading: &Reading) {
+    fn read(&mut self, rest: &'a [u8], reading: Reading) {
         if rest.is_empty() {
             return;
         }
@@ -257,7 +257,7 @@ impl<'a> Tail<'a> {
         }
     }
 
-    fn tokens(&mut self, text: &'a [u8], reading: &Reading) {
+    fn tokens(&mut self, text: &'a [u8], reading: Reading) {
         let mut rest = text;
         while let Some((b' ', behind)) = rest.split_first() {
             let end = memchr(b' ', behind).unwrap_or(behind.len());
@@ -269,7 +269,7 @@ impl<'a> Tail<'a> {
         }
     }
 
-    fn token(&mut self, token: &'a [u8], reading: &Reading) {
+    fn token(&mut self, token: &'a [u8], reading: Reading) {
         match token {
             b"-" => self.figures = self.figures.saturating_add(1),
             [b'0'..=b'9', ..]
@@ -289,25 +289,25 @@ impl<'a> Tail<'a> {
         }
     }
 
-    fn named(&mut self, key: &[u8], value: &'a [u8], reading: &Reading) {
+    fn named(&mut self, key: &[u8], value: &'a [u8], reading: Reading) {
         let value = value.strip_prefix(b"\"").unwrap_or(value);
         let value = value.strip_suffix(b"\"").unwrap_or(value);
         match key {
             b"rt" | b"request_time" | b"time" | b"duration" | b"response_time" | b"process_time" | b"elapsed" | b"latency" => {
-                let seconds = Reading { bare_unit: Some(reading.bare_unit.unwrap_or(Unit::Seconds)), ..*reading };
-                self.latency_us = self.latency_us.or_else(|| access::bare_micros(value, &seconds));
+                let seconds = Reading { bare_unit: Some(reading.bare_unit.unwrap_or(Unit::Seconds)), ..reading };
+                self.latency_us = self.latency_us.or_else(|| access::bare_micros(value, seconds));
                 if matches!(key, b"rt" | b"request_time") {
                     self.ends = Ends::LastByte;
                 }
             }
             b"us" | b"time_us" | b"duration_us" => {
-                self.latency_us = self.latency_us.or_else(|| access::micros(value, Unit::Microseconds))
+                self.latency_us = self.latency_us.or_else(|| access::micros(value, Unit::Microseconds));
             }
             b"ms" | b"time_ms" | b"duration_ms" => {
-                self.latency_us = self.latency_us.or_else(|| access::micros(value, Unit::Milliseconds))
+                self.latency_us = self.latency_us.or_else(|| access::micros(value, Unit::Milliseconds));
             }
             b"ucs" | b"cs" | b"cache" | b"cache_status" | b"upstream_cache_status" if value != b"-" => {
-                self.cache = cache(value)
+                self.cache = cache(value);
             }
             b"rid" | b"request_id" | b"req_id" | b"id" | b"x_request_id" if value != b"-" => self.request_id = value,
             b"pid" => {
@@ -371,7 +371,7 @@ mod tests {
     use super::*;
     use crate::time::Timestamp;
 
-    fn read<'a>(text: &'a str, reading: Reading) -> (Verdict, Record<'a>) {
+    fn read(text: &str, reading: Reading) -> (Verdict, Record<'_>) {
         let mut out = Record::default();
         let verdict = parse(text.as_bytes(), &mut Memo::new(reading), &mut out);
         (verdict, out)

@@ -96,8 +96,7 @@ pub(super) fn read<'a>(head: &'a [u8], memo: &mut Memo) -> Result<Head<'a>, Refu
         } else if is_address(token) || (at.len() == head.len() && is_host(token)) {
             return client(head, at, token, &front, memo);
         } else {
-            let taken = item(at, token, &mut front, memo).ok_or(Refusal::NotMine)?;
-            at = behind(at, taken);
+            at = behind(at, item(at, token, &mut front, memo).ok_or(Refusal::NotMine)?);
         }
     }
 }
