@@ -6,6 +6,7 @@
 
 use super::Reject;
 use super::Status;
+use super::head::Items;
 use crate::time::Stamp;
 use crate::time::clf;
 use crate::time::iso;
@@ -84,6 +85,7 @@ pub struct Memo {
     clf: Seen<27>,
     short: Seen<21>,
     iso: Seen<26>,
+    pub(super) items: Items,
 }
 
 impl Memo {

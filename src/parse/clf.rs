@@ -21,6 +21,7 @@ use super::access::Unit;
 use super::head;
 use super::head::Head;
 use super::head::Refusal;
+use super::hypercorn;
 use crate::time::Stamp;
 use memchr::memchr;
 use memchr::memrchr;
@@ -29,6 +30,12 @@ use memchr::memrchr;
 pub fn parse<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
     if let Some((time, auth, body)) = usual_head(text, memo) {
         let front = Front { time: Some(time), pid: None, auth, stamped: true };
+        return line(body, &front, memo.reading, out);
+    }
+    if let Some((_, pid, rest)) = head::supervised(text, memo)
+        && let Some((time, auth, body)) = usual_head(rest, memo)
+    {
+        let front = Front { time: Some(time), pid: Some(pid), auth, stamped: true };
         return line(body, &front, memo.reading, out);
     }
     unusual(text, memo, out)
@@ -117,8 +124,11 @@ fn line<'a>(body: &'a [u8], front: &Front, reading: Reading, out: &mut Record<'a
     };
     let (status, rest) = match access::status(request.rest) {
         Ok(found) => found,
-        Err(reject) if front.stamped => return Verdict::Malformed(reject),
-        Err(_) => return Verdict::NotMine,
+        Err(reject) => match hypercorn::phrase_first(request.rest) {
+            Some(found) => found,
+            None if front.stamped => return Verdict::Malformed(reject),
+            None => return Verdict::NotMine,
+        },
     };
     if request.method.starts_with(b"WS") && status == 0 {
         return Verdict::NotMine;
@@ -132,18 +142,6 @@ fn line<'a>(body: &'a [u8], front: &Front, reading: Reading, out: &mut Record<'a
     }
     record(&request, status, rest, front, reading, out);
     Verdict::Request
-}
-
-/// The record of a line of which head, request line and status are read; `rest` is what stands behind the status.
-pub(super) fn fill<'a>(
-    request: &RequestLine<'a>,
-    status: Status,
-    rest: &'a [u8],
-    head: &Head<'_>,
-    reading: Reading,
-    out: &mut Record<'a>,
-) {
-    record(request, status, rest, &Front::of(head, reading), reading, out);
 }
 
 #[inline]

@@ -6,6 +6,7 @@
 
 use super::Reject;
 use super::access::Memo;
+use super::access::leading_digits;
 use super::access::number;
 use crate::time::Stamp;
 use crate::time::civil;
@@ -49,13 +50,47 @@ pub(super) enum Refusal {
 }
 
 /// What has been seen in front of the client.
-#[derive(Default)]
-struct Front {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Front {
     time: Option<Stamp>,
     pid: Option<u32>,
     level: bool,
     names: u8,
     words: u8,
+    stamps: u8,
+}
+
+/// The items that stood between a time at the line's start and the client last time (` - uvicorn.access - INFO -`), and
+/// what they say: the same bytes, ended by a blank, say the same.
+#[derive(Debug, Clone)]
+pub(super) struct Items {
+    text: [u8; 64],
+    length: usize,
+    front: Front,
+}
+
+impl Default for Items {
+    fn default() -> Self {
+        Self { text: [0; 64], length: 0, front: Front::default() }
+    }
+}
+
+impl Items {
+    /// The length of the items at the start of `at` and what they say, if they are the remembered ones.
+    fn known(&self, at: &[u8]) -> Option<(usize, Front)> {
+        let same =
+            self.length > 0 && at.get(self.length) == Some(&b' ') && at.get(..self.length) == self.text.get(..self.length);
+        same.then_some((self.length, self.front))
+    }
+
+    /// Remembers `text`.
+    fn remember(&mut self, text: &[u8], front: Front) {
+        if let Some(place) = self.text.get_mut(..text.len()) {
+            place.copy_from_slice(text);
+            self.length = text.len();
+            self.front = front;
+        }
+    }
 }
 
 impl Front {
@@ -75,6 +110,7 @@ pub(super) fn read<'a>(head: &'a [u8], memo: &mut Memo) -> Result<Head<'a>, Refu
         return nobody(head, head, &front);
     }
     let mut at = head;
+    let mut items = None;
     loop {
         let token = first_token(at);
         if token.is_empty() {
@@ -92,13 +128,37 @@ pub(super) fn read<'a>(head: &'a [u8], memo: &mut Memo) -> Result<Head<'a>, Refu
         let stamped = if matches!(token.first(), Some(b'0'..=b'9')) { stamp(at, memo) } else { None };
         if let Some((time, taken)) = stamped {
             front.time = time.or(front.time);
+            front.stamps = front.stamps.saturating_add(1);
+            let first = at.len() == head.len();
             at = behind(at, taken);
+            items = first.then_some(at);
+            if first && let Some((length, known)) = memo.items.known(at) {
+                front = Front { time: front.time, ..known };
+                at = behind(at, length);
+            }
         } else if is_address(token) || (at.len() == head.len() && is_host(token)) {
-            return client(head, at, token, &front, memo);
+            let found = client(head, at, token, &front, memo)?;
+            // with a second time among the items, the same bytes do not say the same: a zone may follow, or a newer time
+            let between = items.filter(|_| front.stamps == 1).and_then(|items| items.get(..items.len() - at.len()));
+            if let Some(between) = between.filter(|between| between.last() == Some(&b' ')) {
+                memo.items.remember(between.trim_ascii_end(), front);
+            }
+            return Ok(found);
         } else {
             at = behind(at, item(at, token, &mut front, memo).ok_or(Refusal::NotMine)?);
         }
     }
+}
+
+/// `[TIME] [PID] [LEVEL] ` as gunicorn and hypercorn put it before their lines: time, process, and what follows.
+#[inline]
+pub(super) fn supervised<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Stamp, u32, &'a [u8])> {
+    let inside = text.strip_prefix(b"[")?;
+    let (time, taken) = memo.iso(inside)?;
+    let rest = inside.get(taken..)?.strip_prefix(b"] [")?;
+    let (count, pid) = leading_digits(*rest.first_chunk::<8>()?);
+    let rest = rest.get(count as usize..)?.strip_prefix(b"] [INFO] ")?;
+    (count > 0).then_some((time, u32::try_from(pid).ok()?, rest))
 }
 
 /// On a Unix socket there is no client: two blanks, or nothing, before the dash.
@@ -304,8 +364,10 @@ fn bracketed(at: &[u8], front: &mut Front, memo: &mut Memo) -> Option<usize> {
     let word = text.trim_ascii();
     if let Some((stamp, _)) = memo.iso(inside).or_else(|| memo.clf(inside)).filter(|(_, taken)| *taken == close) {
         front.time = Some(stamp);
+        front.stamps = front.stamps.saturating_add(1);
     } else if let Some((stamp, _)) = stamp(text, memo).filter(|(_, taken)| *taken == close) {
         front.time = stamp.or(front.time);
+        front.stamps = front.stamps.saturating_add(1);
     } else if let Some(pid) = number(word) {
         front.pid = u32::try_from(pid).ok();
     } else if is_level(word) {
@@ -387,6 +449,27 @@ mod tests {
         ] {
             let head = of(text).unwrap_or_else(|refusal| panic!("{text}: {refusal:?}"));
             assert_eq!((client.as_bytes(), time, pid), (head.client, head.time, head.pid), "{text}");
+        }
+    }
+
+    #[test]
+    fn remembered_items_say_what_they_would_be_read_as() {
+        let heads = [
+            "2026-11-23 00:36:48,110 - uvicorn.access - INFO - 127.0.0.1:43 - ",
+            "2026-11-23 00:36:49,110 - uvicorn.access - INFO - 127.0.0.1:44 - ",
+            "2026-11-23 00:36:49,110 - uvicorn.access - INFO -  - ",
+            "2026-11-23 00:36:49,110 - uvicorn.access - INFO - the 127.0.0.1:44 - ",
+            "2026-11-23 00:36:48 [12] INFO 127.0.0.1:43 - ",
+            "2026-11-23 00:36:49 [12] INFO 127.0.0.1:43 - ",
+            "2026-11-23 00:36:49 [13] INFO INFO 127.0.0.1:43 - ",
+            "2026-11-23 00:36:48 [2026-11-23 00:36:50] 127.0.0.1:43 - ",
+            "2026-11-23 00:36:49 [2026-11-23 00:36:50] 127.0.0.1:43 - ",
+            "2026-11-23 00:36:49 00:36:50 127.0.0.1:43 - ",
+            "2026-11-23 00:36:51 00:36:50 127.0.0.1:43 - ",
+        ];
+        let mut memo = Memo::default();
+        for text in heads.iter().chain(heads.iter().rev()) {
+            assert_eq!(read(text.as_bytes(), &mut Memo::default()), read(text.as_bytes(), &mut memo), "{text}");
         }
     }
 

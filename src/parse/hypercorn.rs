@@ -5,37 +5,24 @@
 //! a `GET` with 403. Source: hypercorn `logging.py` (`AccessLogAtoms`).
 
 use super::Record;
+use super::Status;
 use super::Verdict;
 use super::access;
 use super::access::Memo;
 use super::clf;
-use super::head;
-use memchr::memchr;
 
 /// Reads one line. `out` is filled only on [`Verdict::Request`].
 pub fn parse<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
-    match clf::parse(text, memo, out) {
-        Verdict::Request => Verdict::Request,
-        other => match phrase_first(text, memo, out) {
-            Some(()) => Verdict::Request,
-            None => other,
-        },
-    }
+    clf::parse(text, memo, out)
 }
 
-/// `CLIENT "GET /x 1.1" Not Found 404 BYTES …`
-fn phrase_first<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Option<()> {
-    let quote = memchr(b'"', text)?;
-    let head = head::read(text.get(..quote)?, memo).ok()?;
-    let request = access::request(text.get(quote + 1..)?)?;
-    let letters = request.rest.iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-' | b'\'')).count();
-    let phrase = request.rest.get(..letters)?.trim_ascii();
-    if !(2..=40).contains(&phrase.len()) || request.rest.first() != Some(&b' ') {
-        return None;
-    }
-    let (status, rest) = access::status(request.rest.get(letters.checked_sub(1)?..)?).ok()?;
-    clf::fill(&request, status, rest, &head, memo.reading, out);
-    Some(())
+/// The status behind a phrase (` Not Found 404 …`), and what follows it.
+#[cold]
+pub(super) fn phrase_first(rest: &[u8]) -> Option<(Status, &[u8])> {
+    let letters = rest.iter().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-' | b'\'')).count();
+    let phrase = rest.get(..letters)?.trim_ascii();
+    let fits = (2..=40).contains(&phrase.len()) && rest.first() == Some(&b' ');
+    fits.then(|| access::status(rest.get(letters - 1..)?).ok()).flatten()
 }
 
 #[cfg(test)]
