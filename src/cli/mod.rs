@@ -1,4 +1,6 @@
 //! The command line.
 pub mod args;
+pub mod config;
 pub mod exit;
 pub mod settings;
+pub mod when;
