@@ -1,1 +1,189 @@
-//! (to come)
+//! What can be typed: commands and options, closest to the shell.
+//!
+//! Definitions only; `settings` checks them and joins them with the configuration file. Help, completions and the man
+//! page are made from here. An option that is not typed is taken from the environment (`VITALOG_…`). A command is
+//! shown only once it works.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::ArgAction;
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "vitalog", version, about = "The health of a Python web service, from the logs it already writes")]
+#[command(after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 the service is judged bad · 2 wrong usage or configuration · \
+3 some input could not be read · 4 state file not usable\n\nTry:  vitalog analyze app.log";
+
+/// The commands. A new one is a variant with its own struct, made of the groups below.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read logs to the end and print one report
+    Analyze(Box<Analyze>),
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
+}
+
+const ANALYZE_EXAMPLES: &str = "Examples:
+  vitalog analyze app.log                      one log, or a directory, or 'logs/*.log*'
+  docker logs shop 2>&1 | vitalog analyze      from a pipe
+  vitalog analyze app.log --openapi openapi.json --since 6h
+  vitalog analyze app.log -o text -o json=report.json
+  vitalog analyze app.log --fail-on unhealthy  exit code 1 where a promise is broken";
+
+/// `analyze`
+#[derive(Debug, Args)]
+#[command(after_help = ANALYZE_EXAMPLES)]
+pub struct Analyze {
+    /// What to read
+    #[command(flatten)]
+    pub reading: Reading,
+    /// What to look at
+    #[command(flatten)]
+    pub scope: Scope,
+    /// What to write
+    #[command(flatten)]
+    pub output: Output,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// What to read and how to understand it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct Reading {
+    /// Files, directories, globs, or '-' for standard input (the default where that is a pipe)
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<OsString>,
+    /// Configuration file [default: ./vitalog.toml, else /etc/vitalog/vitalog.toml, where they exist]
+    #[arg(short, long, value_name = "FILE", env = "VITALOG_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// Form of the lines: auto, a server's name, its format string, @FILE or /regex/ [default: auto]
+    #[arg(long, env = "VITALOG_FORMAT", hide_env = true)]
+    pub format: Option<String>,
+    /// Service that sources belong to which nothing else names
+    #[arg(long, value_name = "NAME", env = "VITALOG_SERVICE", hide_env = true)]
+    pub service: Option<String>,
+    /// openapi.json of the service, for the names of its routes
+    #[arg(long, value_name = "FILE|URL", env = "VITALOG_OPENAPI", hide_env = true)]
+    pub openapi: Option<String>,
+    /// Zone of times that name none, such as Europe/Berlin or +02:00 [default: the system's]
+    #[arg(long, value_name = "ZONE", env = "VITALOG_TIMEZONE", hide_env = true, allow_hyphen_values = true)]
+    pub timezone: Option<String>,
+    /// Threads that read [default: as many as there are cores]
+    #[arg(long, value_name = "N", env = "VITALOG_THREADS", hide_env = true)]
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// Which part of what was read is looked at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Scope")]
+pub struct Scope {
+    /// Only from then on: '2026-11-22 10:00', RFC 3339, a date, now, today, yesterday, or an age (15m, 6h, 2d)
+    #[arg(long, value_name = "WHEN", env = "VITALOG_SINCE", hide_env = true)]
+    pub since: Option<String>,
+    /// Only before then
+    #[arg(long, value_name = "WHEN", env = "VITALOG_UNTIL", hide_env = true)]
+    pub until: Option<String>,
+    /// Only these routes: 'POST /checkout', '/items/*' (within a segment), '/api/**' (across)
+    #[arg(long, value_name = "GLOB", env = "VITALOG_ROUTE", hide_env = true)]
+    pub route: Option<String>,
+    /// Count requests to health probes too
+    #[arg(long, env = "VITALOG_INCLUDE_PROBES", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub include_probes: bool,
+    /// Something was deployed then (repeatable)
+    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true)]
+    pub deploy: Vec<String>,
+    /// File of deploys, a line 'TIME LABEL' each
+    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true)]
+    pub deploys: Option<PathBuf>,
+}
+
+/// What is written, and what fails.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// text, json, markdown, csv or snapshot, to a file or to standard output (repeatable) [default: text]
+    #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true)]
+    pub output: Vec<OsString>,
+    /// Exit with 1 where the service is 'unhealthy', or at least 'degraded' (repeatable)
+    #[arg(long, value_name = "CONDITION", env = "VITALOG_FAIL_ON", hide_env = true)]
+    pub fail_on: Vec<String>,
+}
+
+/// How vitalog speaks of itself.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Talk {
+    /// Colours in text
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", env = "VITALOG_COLOR", hide_env = true)]
+    pub color: Color,
+    /// Only errors on standard error, no progress
+    #[arg(short, long, env = "VITALOG_QUIET", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub quiet: bool,
+    /// Tell more on standard error
+    #[arg(short, long, action = ArgAction::Count, env = "VITALOG_VERBOSE", hide_env = true, conflicts_with = "quiet")]
+    pub verbose: u8,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Whatever the output is.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_that_do_not_work_are_not_shown() {
+        let help = CommandLine::command().render_help().to_string();
+        for (shown, word) in [(true, "analyze"), (false, "tail"), (false, "completions"), (false, "compare")] {
+            assert_eq!(shown, help.contains(&format!("  {word}")), "{word}\n{help}");
+        }
+    }
+
+    #[test]
+    fn every_option_is_also_read_from_the_environment() {
+        let command = CommandLine::command();
+        let analyze = command.find_subcommand("analyze").unwrap();
+        for option in analyze.get_opts() {
+            let long = option.get_long().unwrap().to_uppercase().replace('-', "_");
+            assert_eq!(Some(format!("VITALOG_{long}").as_ref()), option.get_env(), "{long}");
+        }
+    }
+}

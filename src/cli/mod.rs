@@ -1,6 +1,142 @@
-//! The command line.
+//! The command line: arguments in, exit code out.
+//!
+//! One function a command. Reports go to standard output, everything about vitalog itself to standard error, each
+//! message on one line that begins with `vitalog: `.
+
 pub mod args;
 pub mod config;
+pub mod deliver;
 pub mod exit;
+pub mod progress;
 pub mod settings;
 pub mod when;
+
+use std::ffi::OsString;
+use std::io;
+use std::io::IsTerminal;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap::Parser;
+use jiff::tz::TimeZone;
+
+use crate::error::Error;
+use crate::error::Fault;
+use crate::time::Timestamp;
+use crate::write::Report;
+use crate::write::figures::clean;
+use args::Command;
+use args::CommandLine;
+use exit::Exit;
+use settings::Environment;
+use settings::Settings;
+
+/// Runs what was typed, `args` beginning with the program's name, and gives the exit code. `now` is the present.
+pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCode {
+    let line = match CommandLine::try_parse_from(args) {
+        Ok(line) => line,
+        Err(error) => return unparsed(&error).into(),
+    };
+    let ended = match line.command {
+        Command::Analyze(analyze) => analyze_command(*analyze, now),
+        Command::Completions { shell } => completions(shell),
+        Command::Man => man(),
+    };
+    ended.unwrap_or_else(|error| tell(&error)).into()
+}
+
+/// `analyze`: settings, then the batch run.
+fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let around = Environment {
+        variable: &variable,
+        now,
+        zone: TimeZone::system(),
+        stdin_is_terminal: io::stdin().is_terminal(),
+        stdout_is_terminal: io::stdout().is_terminal(),
+        stderr_is_terminal: io::stderr().is_terminal(),
+        width: console_width(),
+    };
+    let Some(settings) = Settings::of(analyze, &around)? else {
+        let mut command = CommandLine::command();
+        let usage = command.find_subcommand_mut("analyze").map(clap::Command::render_usage).unwrap_or_default();
+        say(&format!("nothing to read: name a log, or pipe one in (see 'vitalog analyze --help')\n{usage}"));
+        return Ok(Exit::Usage);
+    };
+    if settings.verbose > 0
+        && let Some(file) = &settings.config_file
+    {
+        say(&format!("configuration '{}'", clean(file.to_string_lossy().as_bytes())));
+    }
+    run_analyze(&settings)
+}
+
+/// What a batch run gives back: the report, and the snapshot it was made from in its stored form.
+struct Outcome {
+    report: Report,
+    stored: Box<dyn Fn() -> Vec<u8>>,
+}
+
+/// Reads, judges and writes as `settings` say.
+fn run_analyze(settings: &Settings) -> Result<Exit, Error> {
+    let outcome = read(settings)?;
+    let delivered = deliver::deliver(&outcome.report, &outcome.stored, settings, &mut io::stdout().lock());
+    Ok(delivered.and(deliver::judged(&outcome.report, &settings.fail_on)))
+}
+
+/// The batch run over everything that `settings` name. `drive::batch` belongs here.
+fn read(settings: &Settings) -> Result<Outcome, Error> {
+    if settings.paths.is_empty() {
+        return Err(Error::usage("nothing to read"));
+    }
+    Ok(Outcome { report: Report::default(), stored: Box::new(Vec::new) })
+}
+
+/// Columns of the terminal that standard output is.
+fn console_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Help and version are a success; anything else is wrong usage. Clap prints each where it belongs.
+fn unparsed(error: &clap::Error) -> Exit {
+    // A closed pipe behind `--help` is no failure.
+    drop(error.print());
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// Tells a failure on standard error and gives its exit code.
+fn tell(error: &Error) -> Exit {
+    say(&error.message);
+    error.fault.into()
+}
+
+/// One message about vitalog itself. Where standard error is closed there is nobody to tell.
+pub fn say(message: &str) {
+    drop(writeln!(io::stderr(), "vitalog: {message}"));
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Error> {
+    let mut page = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "vitalog", &mut page);
+    printed(&page)
+}
+
+fn man() -> Result<Exit, Error> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(CommandLine::command()).render(&mut page).map_err(|e| unwritten(&e))?;
+    printed(&page)
+}
+
+/// Writes a page to standard output; a closed pipe is a quiet success.
+fn printed(page: &[u8]) -> Result<Exit, Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(page).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn unwritten(error: &io::Error) -> Error {
+    Error::new(Fault::Output, format!("writing to standard output: {error}"))
+}

@@ -62,7 +62,7 @@ pub fn read(name: &str, source: &str, around: &Surroundings<'_>) -> Result<Confi
     if problems.is_empty() { Ok(config) } else { Err(told(name, source, problems)) }
 }
 
-fn tables<'i>(mut document: DeTable<'i>, around: &Surroundings<'_>, problems: &mut Vec<Problem>) -> Config {
+fn tables(mut document: DeTable<'_>, around: &Surroundings<'_>, problems: &mut Vec<Problem>) -> Config {
     let mut config = Config::default();
     if let Some(mut s) = one(&mut document, "input", "[input]", problems) {
         config.input = input(&mut s);
@@ -84,7 +84,7 @@ fn tables<'i>(mut document: DeTable<'i>, around: &Surroundings<'_>, problems: &m
     }
     config.promises = each(&mut document, "promise", "[[promise]]", problems, promise);
     config.rules = each(&mut document, "rule", "[[rule]]", problems, rule);
-    config.mutes = each(&mut document, "mute", "[[mute]]", problems, |s| mute(s, around.now, &zone));
+    config.mutes = each(&mut document, "mute", "[[mute]]", problems, |s| Some(mute(s, around.now, &zone)));
     config.sinks = each(&mut document, "sink", "[[sink]]", problems, |s| sink(s, around.variable));
     if let Some(mut s) = one(&mut document, "tail", "[tail]", problems) {
         config.tail = tail(&mut s);
@@ -304,7 +304,7 @@ fn rule(s: &mut Section<'_, '_>) -> Option<Rule> {
     Some(Rule { name: name.unwrap_or_else(|| when.clone()), when, ..rule })
 }
 
-fn mute(s: &mut Section<'_, '_>, now: Timestamp, zone: &TimeZone) -> Option<Mute> {
+fn mute(s: &mut Section<'_, '_>, now: Timestamp, zone: &TimeZone) -> Mute {
     let time = |v: &DeValue<'_>| match v {
         DeValue::Datetime(written) => when::when(&written.to_string(), now, zone),
         other => section::text(other).and_then(|text| when::when(&text, now, zone)),
@@ -323,7 +323,7 @@ fn mute(s: &mut Section<'_, '_>, now: Timestamp, zone: &TimeZone) -> Option<Mute
         let place = s.place();
         s.wrong(place, "'until' is not after 'from'".to_owned());
     }
-    Some(mute)
+    mute
 }
 
 fn sink(s: &mut Section<'_, '_>, variable: &dyn Fn(&str) -> Option<String>) -> Option<Sink> {

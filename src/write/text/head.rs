@@ -69,13 +69,10 @@ pub(super) fn head(report: &Report, page: &mut Page) {
 
 fn failures(total: &Figures) -> String {
     let share = total.error_rate.filter(|_| total.errors > 0).map(|r| format!(" ({})", percent(r))).unwrap_or_default();
-    let mut text = format!("{}{share}", count(total.errors));
-    for (n, what) in [(total.client_errors, "client errors (4xx)"), (total.aborted, "aborted by the client")] {
-        if n > 0 {
-            text.push_str(&format!(" · {} {what}", count(n)));
-        }
-    }
-    text
+    let mut parts = vec![format!("{}{share}", count(total.errors))];
+    let others = [(total.client_errors, "client errors (4xx)"), (total.aborted, "aborted by the client")];
+    parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", count(*n))));
+    parts.join(" · ")
 }
 
 fn period(summary: &Summary) -> Option<String> {

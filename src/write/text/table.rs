@@ -168,13 +168,13 @@ impl Table {
             let text = fit(&cell.text, room);
             let rest = room - width(&text);
             let before = if column.align == Align::Right { rest } else { 0 };
-            if !text.is_empty() {
-                out.extend(std::iter::repeat_n(' ', blanks + before));
-                out.push_str(&paint(colour, cell.tone, &text));
-                blanks = rest - before + GAP;
-            } else {
+            if text.is_empty() {
                 blanks += room + GAP;
+                continue;
             }
+            out.extend(std::iter::repeat_n(' ', blanks + before));
+            out.push_str(&paint(colour, cell.tone, &text));
+            blanks = rest - before + GAP;
         }
         out.push('\n');
     }
