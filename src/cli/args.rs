@@ -26,7 +26,9 @@ pub struct CommandLine {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 the service is judged bad · 2 wrong usage or configuration · \
-3 some input could not be read · 4 state file not usable\n\nTry:  vitalog analyze app.log";
+3 some input could not be read · 4 state file not usable\n
+Every option of a command is also read from the environment: VITALOG_FAIL_ON=unhealthy is '--fail-on unhealthy'.\n
+Try:  vitalog analyze app.log";
 
 /// The commands. A new one is a variant with its own struct, made of the groups below.
 #[derive(Debug, Subcommand)]
@@ -74,7 +76,7 @@ pub struct Analyze {
 #[command(next_help_heading = "Input")]
 pub struct Reading {
     /// Files, directories, globs, or '-' for standard input (the default where that is a pipe)
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", help_heading = "Arguments")]
     pub paths: Vec<OsString>,
     /// Configuration file [default: ./vitalog.toml, else /etc/vitalog/vitalog.toml, where they exist]
     #[arg(short, long, value_name = "FILE", env = "VITALOG_CONFIG", hide_env = true)]
@@ -136,8 +138,9 @@ pub struct Output {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Talk {
-    /// Colours in text
+    /// Colours in text: auto, always or never
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", env = "VITALOG_COLOR", hide_env = true)]
+    #[arg(hide_possible_values = true)]
     pub color: Color,
     /// Only errors on standard error, no progress
     #[arg(short, long, env = "VITALOG_QUIET", hide_env = true, value_parser = BoolishValueParser::new())]

@@ -69,8 +69,8 @@ pub fn judged(report: &Report, fail_on: &[FailOn]) -> Exit {
             Some(true) => exit = exit.and(Exit::Bad),
             Some(false) => {}
             None => {
-                let why = report.health.reasons.first().map(clean).unwrap_or_default();
-                say(&format!("'--fail-on' cannot be judged: {why}"));
+                let why = report.health.reasons.first().map_or("no request was read", String::as_str);
+                say(&format!("'--fail-on' cannot be judged: {}", clean(why)));
                 exit = exit.and(Exit::Usage);
             }
         }

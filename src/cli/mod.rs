@@ -60,6 +60,7 @@ fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error
     };
     let Some(settings) = Settings::of(analyze, &around)? else {
         let mut command = CommandLine::command();
+        command.build();
         let usage = command.find_subcommand_mut("analyze").map(clap::Command::render_usage).unwrap_or_default();
         say(&format!("nothing to read: name a log, or pipe one in (see 'vitalog analyze --help')\n{usage}"));
         return Ok(Exit::Usage);
@@ -98,10 +99,15 @@ fn console_width() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
-/// Help and version are a success; anything else is wrong usage. Clap prints each where it belongs.
+/// Help and version are a success; anything else is wrong usage.
 fn unparsed(error: &clap::Error) -> Exit {
-    // A closed pipe behind `--help` is no failure.
-    drop(error.print());
+    let text = error.render().to_string();
+    if let Some(wrong) = error.use_stderr().then(|| text.strip_prefix("error: ")).flatten() {
+        say(wrong.trim_end());
+    } else {
+        // A closed pipe behind `--help` is no failure.
+        drop(error.print());
+    }
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
@@ -124,8 +130,22 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Error> {
 
 fn man() -> Result<Exit, Error> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(CommandLine::command()).render(&mut page).map_err(|e| unwritten(&e))?;
+    man_page(&mut page).map_err(|e| unwritten(&e))?;
     printed(&page)
+}
+
+/// One page: the program's, then the options of each command that is shown.
+fn man_page(page: &mut Vec<u8>) -> io::Result<()> {
+    let mut command = CommandLine::command().disable_help_subcommand(true);
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(page)?;
+    for shown in command.get_subcommands().filter(|c| !c.is_hide_set()) {
+        let mut options = Vec::new();
+        clap_mangen::Man::new(shown.clone()).render_options_section(&mut options)?;
+        let title = format!(".SH \"OPTIONS OF {}\"", shown.get_name().to_uppercase());
+        page.extend(String::from_utf8_lossy(&options).replacen(".SH OPTIONS", &title, 1).bytes());
+    }
+    Ok(())
 }
 
 /// Writes a page to standard output; a closed pipe is a quiet success.

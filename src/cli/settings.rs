@@ -156,7 +156,14 @@ const LONGEST_CONFIG: u64 = 1 << 20;
 
 impl Settings {
     /// The settings of an `analyze`. `None` where there is nothing to read: no path, and a terminal on standard input.
-    pub fn of(args: Analyze, around: &Environment<'_>) -> Result<Option<Self>, Error> {
+    pub fn of(mut args: Analyze, around: &Environment<'_>) -> Result<Option<Self>, Error> {
+        // A variable of the environment that is set to nothing says nothing.
+        let texts =
+            [&mut args.reading.format, &mut args.reading.service, &mut args.reading.openapi, &mut args.reading.timezone];
+        let more = [&mut args.scope.since, &mut args.scope.until, &mut args.scope.route];
+        for text in texts.into_iter().chain(more) {
+            text.take_if(|t| t.is_empty());
+        }
         let (config_file, config) = configuration(args.reading.config.as_deref(), around)?;
         let Some(paths) = paths(args.reading.paths, &config, around) else { return Ok(None) };
         let named_zone = args.reading.timezone.or_else(|| config.input.timezone.clone());
@@ -178,7 +185,7 @@ impl Settings {
             let (at, label) = text.split_once('=').map_or((text.as_str(), None), |(at, label)| (at, Some(label)));
             Ok((time("--deploy", at)?, label.filter(|l| !l.is_empty()).map(str::to_owned)))
         };
-        let deploys = args.scope.deploy.iter().map(deploy).collect::<Result<_, Error>>()?;
+        let deploys = args.scope.deploy.iter().filter(|text| !text.is_empty()).map(deploy).collect::<Result<_, Error>>()?;
         let outputs = outputs(&args.output.output, around)?;
         let coloured = match args.talk.color {
             Color::Always => true,
@@ -202,7 +209,13 @@ impl Settings {
             deploys,
             deploys_file: args.scope.deploys,
             outputs,
-            fail_on: args.output.fail_on.iter().map(|text| fail_on(text)).collect::<Result<_, _>>()?,
+            fail_on: args
+                .output
+                .fail_on
+                .iter()
+                .filter(|text| !text.is_empty())
+                .map(|text| fail_on(text))
+                .collect::<Result<_, _>>()?,
             colour: coloured,
             width: around.width.unwrap_or(80),
             progress: around.stderr_is_terminal && !args.talk.quiet,
@@ -234,10 +247,11 @@ fn paths(typed: Vec<OsString>, config: &Config, around: &Environment<'_>) -> Opt
 }
 
 fn outputs(typed: &[OsString], around: &Environment<'_>) -> Result<Vec<Output>, Error> {
-    if typed.is_empty() {
-        return Ok(vec![Output { form: Form::Text, file: None }]);
+    let wanted = typed.iter().filter(|text| !text.is_empty());
+    let mut outputs: Vec<Output> = wanted.map(|text| output(text)).collect::<Result<_, _>>()?;
+    if outputs.is_empty() {
+        outputs.push(Output { form: Form::Text, file: None });
     }
-    let outputs: Vec<Output> = typed.iter().map(|text| output(text)).collect::<Result<_, _>>()?;
     if around.stdout_is_terminal && outputs.iter().any(|o| o.form == Form::Snapshot && o.file.is_none()) {
         return Err(Error::usage("'--output snapshot' is binary and not for a terminal; write '--output snapshot=FILE'"));
     }

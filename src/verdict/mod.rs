@@ -5,5 +5,6 @@ pub mod condition;
 pub mod finding;
 pub mod health;
 pub mod notice;
+pub mod outage;
 pub mod promise;
 pub mod wording;

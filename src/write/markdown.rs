@@ -53,7 +53,14 @@ fn fill(report: &Report, page: &mut String) -> std::fmt::Result {
         writeln!(page, "- {}", code(reason))?;
     }
     more(report.health.reasons.len(), ENTRIES, "more reason", page)?;
-    totals(summary, page)?;
+    if !report.health.reasons.is_empty() {
+        page.push('\n');
+    }
+    if summary.input.lines == 0 {
+        writeln!(page, "The input is empty.")?;
+    } else {
+        totals(summary, page)?;
+    }
     routes(summary, page)?;
     exceptions(summary, page)?;
     input(&summary.input, page)?;
@@ -96,7 +103,7 @@ fn totals(summary: &Summary, page: &mut String) -> std::fmt::Result {
     if let (Some(start), Some(end)) = (summary.period.start, summary.period.end) {
         parts.push(from_to(start, end));
     }
-    writeln!(page, "\n{}\n", parts.join(" · "))
+    writeln!(page, "{}\n", parts.join(" · "))
 }
 
 fn routes(summary: &Summary, page: &mut String) -> std::fmt::Result {
