@@ -1,0 +1,44 @@
+# Everything that is done with this repository. `make test` needs Rust and Python 3 and fetches the rest by itself.
+PYTHON ?= python3
+CARGO ?= cargo
+
+.PHONY: test unit lint bench bench-peers shop release clean
+
+test: .venv/installed
+	$(CARGO) test
+	.venv/bin/python tests/shop.py
+
+# The part that needs Rust alone.
+unit:
+	$(CARGO) test
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+bench:
+	$(CARGO) bench
+
+# vitalog beside GoAccess, ClickHouse, DuckDB, Polars, mawk and Python on generated logs: about an hour, 12 GB of disk.
+bench-peers:
+	$(PYTHON) benches/peers/run.py
+
+# Runs the sample service under load and leaves its log: make shop SERVER=default|yaml|json|gunicorn
+SERVER ?= default
+shop: .venv/installed
+	.venv/bin/python samples/shop/run.py $(SERVER)
+
+release:
+	$(CARGO) build --release
+
+clean:
+	$(CARGO) clean
+	rm -rf .venv .venv-bench
+
+.venv/installed: samples/shop/requirements.txt
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { apt-get update -q && apt-get install -y -q python3-venv; } \
+	  || { echo "make: Python's venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install -q --disable-pip-version-check -r samples/shop/requirements.txt
+	@touch $@
