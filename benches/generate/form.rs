@@ -1,8 +1,8 @@
 //! How a request is written: three forms, and the lines between that are no requests.
 
-use crate::random::Random;
-use crate::routes::slugs;
-use crate::traffic::Request;
+use super::random::Random;
+use super::routes::slugs;
+use super::traffic::Request;
 
 /// A written form.
 #[derive(Clone, Copy, PartialEq, Eq)]

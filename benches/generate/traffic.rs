@@ -4,14 +4,14 @@
 //! log-normal by route; a tenth of the 4xx are scanners on paths that no route serves; one lines in a thousand is no
 //! access line; for half a percent of the log one route is slow and fails.
 
-use crate::form::Form;
-use crate::form::Writer;
-use crate::random::Random;
-use crate::random::normal_quantile;
-use crate::routes::INCIDENT;
-use crate::routes::ROUTES;
-use crate::routes::SCANNED;
-use crate::truth::Truth;
+use super::form::Form;
+use super::form::Writer;
+use super::random::Random;
+use super::random::normal_quantile;
+use super::routes::INCIDENT;
+use super::routes::ROUTES;
+use super::routes::SCANNED;
+use super::truth::Truth;
 
 /// A log to write.
 pub(crate) struct Plan {

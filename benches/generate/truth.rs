@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Result;
 use std::io::Write;
 
-use crate::routes::ROUTES;
+use super::routes::ROUTES;
 
 /// Everything about one group of requests.
 #[derive(Default, Clone)]
