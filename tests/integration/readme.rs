@@ -1,8 +1,9 @@
 //! Every command that README.md shows is run, and its output compared with the one shown.
 //!
 //! A block marked `console` holds commands behind `$ ` and below each what it prints; a line of `…` stands for any lines.
-//! `cargo run --release --` is the program under test. A block marked `sh` holds what only prepares (git, make, cargo test):
-//! its make targets must exist. Blocks of other kinds are no commands.
+//! A command succeeds, or `# exit 3` stands behind it. `cargo run --release --` is the program under test. A block
+//! marked `sh` holds what only prepares (git, make, cargo test): its make targets must exist. Blocks of other kinds are no
+//! commands.
 
 use std::fs;
 
@@ -70,11 +71,12 @@ fn every_command_shown_prints_what_is_shown() {
     for block in blocks().iter().filter(|block| block.kind == "console") {
         let folder = Folder::new();
         for (command, shown) in commands(block) {
-            let line = command.replace("cargo run --release --", "vitalog");
+            let (line, exit) = command.split_once(" # exit ").unwrap_or((&command, "0"));
+            let line = line.replace("cargo run --release --", "vitalog");
             assert!(line.contains("vitalog"), "README.md:{}: '{command}' is no command of ours", block.line);
             let outcome = run(&mut folder.shell(&format!("{line} 2>&1")), None);
             let got: Vec<String> = outcome.out.lines().map(filtered).collect();
-            if !matches(&shown, &got) {
+            if !matches(&shown, &got) || outcome.code.is_none_or(|code| code.to_string() != exit) {
                 wrong.push(format!("README.md:{}: $ {command}\n{}\n(exit {:?})", block.line, got.join("\n"), outcome.code));
             }
         }
