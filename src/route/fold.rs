@@ -17,7 +17,8 @@ pub(super) const SLUG: &str = "{slug}";
 /// The same where the values are plain short words.
 pub(super) const WORD: &str = "{word}";
 
-/// The positions that have collapsed: (method, value kind, prefix in its collapsed form).
+/// The positions that have collapsed: (method, value kind, prefix in its collapsed form, up to
+/// and with its last slash).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rules {
     positions: BTreeMap<(usize, &'static str), BTreeSet<String>>,
@@ -46,9 +47,9 @@ impl Rules {
     pub(super) fn apply(&self, method: usize, path: &str, out: &mut String) -> bool {
         out.clear();
         let mut changed = false;
-        for (index, segment) in path.split('/').enumerate() {
-            let kind = kind(segment)
-                .filter(|kind| self.positions.get(&(method, *kind)).is_some_and(|p| p.contains(prefix(out, index))));
+        for segment in path.split('/') {
+            let kind =
+                kind(segment).filter(|kind| self.positions.get(&(method, *kind)).is_some_and(|p| p.contains(out.as_str())));
             changed |= kind.is_some();
             out.push_str(kind.unwrap_or(segment));
             out.push('/');
@@ -67,7 +68,7 @@ impl Rules {
             for (((method, _), segments), done) in keys.iter().zip(&split).zip(&mut done) {
                 let Some(segment) = segments.get(depth) else { continue };
                 let all = kind(segment).and_then(|kind| Some((kind, self.positions.get(&(*method, kind))?)));
-                let text = all.filter(|(_, p)| p.contains(prefix(done, depth))).map_or(*segment, |(kind, _)| kind);
+                let text = all.filter(|(_, p)| p.contains(done.as_str())).map_or(*segment, |(kind, _)| kind);
                 done.push_str(text);
                 done.push('/');
             }
@@ -82,19 +83,18 @@ impl Rules {
     fn look(&mut self, keys: &[(usize, &str)], split: &[Vec<&str>], done: &[String], depth: usize, limit: usize) {
         let mut values: BTreeMap<(usize, &'static str, &str), BTreeSet<&str>> = BTreeMap::new();
         for (((method, _), segments), done) in keys.iter().zip(split).zip(done) {
-            if let Some((segment, kind)) = segments.get(depth).and_then(|s| Some((*s, kind(s)?))) {
-                values.entry((*method, kind, prefix(done, depth))).or_default().insert(segment);
+            let Some(segment) = segments.get(depth) else { continue };
+            if let Some(kind) = [SLUG, WORD].into_iter().find(|kind| kind == segment) {
+                // What was collapsed under one value before the values became one is so under all of them.
+                self.positions.entry((*method, kind)).or_default().insert(done.clone());
+            } else if let Some(kind) = kind(segment) {
+                values.entry((*method, kind, done.as_str())).or_default().insert(segment);
             }
         }
         for ((method, kind, prefix), _) in values.into_iter().filter(|(_, v)| v.len() > limit) {
             self.positions.entry((method, kind)).or_default().insert(prefix.to_owned());
         }
     }
-}
-
-/// `done` without the slash behind its last segment.
-fn prefix(done: &str, depth: usize) -> &str {
-    if depth == 0 { "" } else { done.strip_suffix('/').unwrap_or(done) }
 }
 
 /// What the segment would become; `None` for what is no literal value.

@@ -6,6 +6,7 @@
 mod fold;
 pub mod glob;
 pub mod learn;
+mod method;
 pub mod openapi;
 mod segment;
 pub mod table;

@@ -113,3 +113,42 @@ fn root(url: &str) -> Option<String> {
     let path = path.split(['?', '#']).next()?.trim_end_matches('/');
     (path.starts_with('/') && !path.contains(['{', '}'])).then(|| path.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_methods_roots_and_streams_are_read() {
+        let json = br#"{"openapi":"3.1.0","info":{},"servers":[{"url":"https://x.example/api/v1/"},{"url":"/api"},{"url":"/{v}"},{"url":"https://y.example"}],
+            "paths":{"/z":{"summary":"s","parameters":[],"get":{"responses":{"200":{"content":{"text/event-stream; charset=utf-8":{}}}}},"post":{}},
+            "/a/{b}":{"delete":{"responses":{"500":{"content":{"text/event-stream":{}}}}}},"x-note":1}}"#;
+        let got = read(json).unwrap();
+        let item = |path: &str, methods: &[&str], streams: &[&str]| PathItem {
+            path: path.to_owned(),
+            methods: methods.iter().map(|m| (*m).to_owned()).collect(),
+            streams: streams.iter().map(|m| (*m).to_owned()).collect(),
+        };
+        assert_eq!(vec![item("/z", &["GET", "POST"], &["GET"]), item("/a/{b}", &["DELETE"], &[])], got.paths);
+        assert_eq!(vec!["/api/v1".to_owned(), "/api".to_owned()], got.roots);
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_with_the_reason() {
+        for (want, json) in [
+            ("is no JSON", "<html>"),
+            ("is no JSON", ""),
+            ("no 'openapi' field", "{}"),
+            ("no 'openapi' field", "[]"),
+            ("Swagger 2", r#"{"swagger":"2.0","paths":{}}"#),
+            ("its version is '4.0'", r#"{"openapi":"4.0","paths":{}}"#),
+            ("'paths' is no object", r#"{"openapi":"3.0.2","paths":[]}"#),
+            ("does not begin with '/'", r#"{"openapi":"3.0.2","paths":{"a":{}}}"#),
+            ("is no object", r#"{"openapi":"3.0.2","paths":{"/a":7}}"#),
+        ] {
+            let message = read(json.as_bytes()).unwrap_err().message;
+            assert!(message.contains(want), "{message}");
+        }
+        assert_eq!(Document::default(), read(br#"{"openapi":"3.1.0","webhooks":{}}"#).unwrap());
+    }
+}

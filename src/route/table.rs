@@ -12,14 +12,15 @@ use crate::route::RouteId;
 use crate::route::RouteKey;
 use crate::route::fold::Rules;
 use crate::route::glob::RouteGlob;
+use crate::route::method::METHODS;
+use crate::route::method::WEBSOCKET;
+use crate::route::method::method_number;
 use crate::route::segment::LONGEST_PATH;
 use crate::route::segment::hash;
 use crate::route::segment::is_placeholder;
 use crate::route::segment::is_word;
 use crate::route::segment::normalise;
-use crate::route::template::METHODS;
 use crate::route::template::Templates;
-use crate::route::template::method_number;
 
 /// The name of what was only ever refused with 404 or 405 and is no known route.
 pub const NOT_FOUND: &str = "(not found)";
@@ -45,7 +46,6 @@ pub const PROBES: [&str; 15] = [
     "/ready/**",
 ];
 
-const WEBSOCKET: &str = "WEBSOCKET";
 const NONE: u32 = u32::MAX;
 /// Longest path the memo holds.
 const MEMO_PATH: usize = 40;
@@ -472,7 +472,7 @@ impl Router {
             Space::Refused => (NamedBy::Learned, true),
         };
         let is = |globs: &[RouteGlob]| by != NamedBy::Fallback && globs.iter().any(|g| g.matches(name, path));
-        let (probe, streaming) = (is(&self.settings.probes), name == WEBSOCKET || is(&self.settings.streaming));
+        let (probe, streaming) = (is(&self.settings.probes), method == WEBSOCKET || is(&self.settings.streaming));
         let key = RouteKey { method: name.to_owned(), path: path.to_owned(), by, refused, probe, streaming };
         let fixed = space == Space::Answered && self.is_fixed(method, path);
         let entry = Entry { key, space, method, hash: hash(seed(method, space), path.as_bytes()), fixed };
@@ -538,4 +538,178 @@ fn rank(space: Space, method: usize, path: &str) -> Rank {
 /// [`LONGEST_PATH`] bytes.
 fn printable(named: &[u8]) -> String {
     named.iter().take(LONGEST_PATH).map(|b| if b.is_ascii_graphic() || *b == b' ' { char::from(*b) } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::openapi;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// (method, path, refused)
+    type Request = (&'static str, String, bool);
+    type Counts = BTreeMap<RouteKey, u64>;
+
+    fn settings(answered: usize, values: usize, most: usize, refused: usize) -> Settings {
+        Settings { limits: Limits { answered, values, most, refused }, ..Settings::default() }
+    }
+
+    /// Counts as a recorder does: by number, moved at each fold.
+    struct Recorder {
+        router: Router,
+        counts: BTreeMap<RouteId, u64>,
+        memo: bool,
+    }
+
+    impl Recorder {
+        fn new(settings: Settings) -> Self {
+            Self { router: Router::new(Arc::default(), settings), counts: BTreeMap::new(), memo: true }
+        }
+
+        fn add(&mut self, id: RouteId, n: u64) {
+            *self.counts.entry(id).or_default() += n;
+            if self.router.due() {
+                self.fold();
+            }
+        }
+
+        fn fold(&mut self) {
+            let moved = self.router.fold();
+            let taken: Vec<_> = moved.iter().map(|(old, new)| (*new, self.counts.remove(old).unwrap_or(0))).collect();
+            for (new, n) in taken {
+                *self.counts.entry(new).or_default() += n;
+            }
+        }
+
+        fn record(&mut self, requests: &[Request]) {
+            for (method, path, refused) in requests {
+                if !self.memo {
+                    self.router.memo.iter_mut().for_each(|m| m.id = NONE);
+                }
+                let id = self.router.id(method.as_bytes(), path.as_bytes(), b"", *refused);
+                self.add(id, 1);
+            }
+        }
+
+        fn merge(&mut self, other: &Counts) {
+            for (key, n) in other {
+                let id = self.router.adopt(key);
+                self.add(id, *n);
+            }
+        }
+
+        fn counts(mut self) -> Counts {
+            self.fold();
+            assert!(self.router.fold().is_empty());
+            self.counts.iter().filter(|(_, n)| **n > 0).map(|(id, n)| (self.router.key(*id).clone(), *n)).collect()
+        }
+    }
+
+    fn once(requests: &[Request], settings: Settings) -> Counts {
+        let mut recorder = Recorder::new(settings);
+        recorder.record(requests);
+        recorder.counts()
+    }
+
+    fn requests() -> impl Strategy<Value = Vec<Request>> {
+        let path =
+            prop::collection::vec("[a-d]{1,2}|[a-e]-[1-4]|[0-9]|health|", 1..4).prop_map(|s| format!("/{}", s.join("/")));
+        prop::collection::vec((prop::sample::select(vec!["GET", "POST"]), path, prop::bool::weighted(0.3)), 0..120)
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_cuts_change_nothing(
+            requests in requests(),
+            shuffled in any::<prop::sample::Index>(),
+            cut in any::<prop::sample::Index>(),
+            (answered, values, refused) in (2_usize..40, 1_usize..6, 0_usize..12),
+        ) {
+            let settings = settings(answered, values, 10_000, refused);
+            let want = once(&requests, settings.clone());
+            let mut other = requests.clone();
+            other.reverse();
+            other.rotate_left(shuffled.index(requests.len() + 1).min(requests.len()));
+            prop_assert_eq!(&want, &once(&other, settings.clone()));
+            let (left, right) = requests.split_at(cut.index(requests.len() + 1));
+            let mut merged = Recorder::new(settings.clone());
+            merged.merge(&once(right, settings.clone()));
+            merged.merge(&once(left, settings));
+            prop_assert_eq!(&want, &merged.counts());
+        }
+
+        #[test]
+        fn the_table_is_bounded_and_no_request_is_lost(requests in requests()) {
+            let counts = once(&requests, settings(5, 3, 6, 4));
+            prop_assert_eq!(requests.len() as u64, counts.values().sum::<u64>());
+            let kept = |refused| counts.keys().filter(|k| k.by == NamedBy::Learned && k.refused == refused).count();
+            prop_assert!(kept(false) <= 6 && kept(true) <= 4);
+        }
+
+        #[test]
+        fn the_memo_changes_nothing(requests in requests()) {
+            let settings = settings(5, 3, 6, 4);
+            let mut without = Recorder::new(settings.clone());
+            without.memo = false;
+            without.record(&requests);
+            prop_assert_eq!(once(&requests, settings), without.counts());
+        }
+    }
+
+    #[test]
+    fn a_flood_of_paths_stays_small_and_leaves_the_routes() {
+        let mut recorder = Recorder::new(Settings::default());
+        let mut biggest = 0;
+        for i in 0..20_000_u32 {
+            recorder.record(&[("GET", format!("/shop/a-{i}/view"), false), ("GET", format!("/x{i}.php"), true)]);
+            biggest = biggest.max(recorder.router.len());
+        }
+        recorder.record(&[("GET", "/login".to_owned(), false), ("GET", "/shop/new/view".to_owned(), false)]);
+        assert!(biggest <= 4096 + 2 * 8192 + 8, "{biggest}");
+        let counts = recorder.counts();
+        let of = |path: &str| counts.iter().filter(|(k, _)| k.path == path).map(|(_, n)| *n).sum::<u64>();
+        assert_eq!((20_000, 1, 1), (of("/shop/{slug}/view"), of("/login"), of("/shop/new/view")));
+        assert_eq!(20_000 - 8192, of(NOT_FOUND));
+    }
+
+    #[test]
+    fn each_request_gets_the_key_the_contract_names() {
+        let json = br#"{"openapi":"3.1.0","paths":{"/items/{item_id}":{"get":{}},
+            "/ticks":{"get":{"responses":{"200":{"content":{"text/event-stream":{}}}}}}}}"#;
+        let documents = [(openapi::read(json).unwrap(), String::new())];
+        let templates = Templates::build(&documents, &["/static/{p:path}".to_owned()]).unwrap();
+        let streaming = vec![RouteGlob::new("GET /feed/*").unwrap()];
+        let mut router = Router::new(Arc::new(templates), Settings { streaming, ..Settings::default() });
+        let long = "x".repeat(300);
+        for (want, by, flags, method, path, named, refused) in [
+            ("GET /items/{item_id}", NamedBy::Openapi, "", "GET", "/items/7", "", false),
+            ("GET /items/{item_id}", NamedBy::Openapi, "", "GET", "/items/8", "", true),
+            ("DELETE /items/{item_id}", NamedBy::Openapi, "", "DELETE", "/items/8", "", true),
+            ("GET /ticks", NamedBy::Openapi, "s", "GET", "/ticks", "", false),
+            ("GET /static/{p:path}", NamedBy::Pattern, "", "GET", "/static/a/b", "", true),
+            ("GET /orders/{id}", NamedBy::Learned, "", "GET", "/orders/7", "", false),
+            ("GET /orders/{id}", NamedBy::Learned, "r", "GET", "/orders/7", "", true),
+            ("GET /orders/{id}", NamedBy::Learned, "", "GET", "/orders/7", "/orders/7", false),
+            ("GET /orders/{order_id}", NamedBy::Log, "", "GET", "/orders/7", "/orders/{order_id}", true),
+            ("GET /about", NamedBy::Log, "", "GET", "/about", "/about", false),
+            ("GET shop.?[31mviews", NamedBy::Log, "", "GET", "/v", "shop.\u{1b}[31mviews", false),
+            (&format!("GET {}", &long[..256]), NamedBy::Log, "", "GET", "/v", &long, false),
+            ("GET /health", NamedBy::Learned, "p", "GET", "/health", "", true),
+            ("HEAD /health/db", NamedBy::Learned, "p", "HEAD", "/health/db", "", false),
+            ("GET /healthy", NamedBy::Learned, "", "GET", "/healthy", "", false),
+            ("GET /feed/{id}", NamedBy::Learned, "s", "GET", "/feed/7", "", false),
+            ("WEBSOCKET /items/{id}", NamedBy::Learned, "s", "WEBSOCKET", "/items/7", "", false),
+            ("OTHER /x", NamedBy::Learned, "", "FUZZ", "/x", "", false),
+            ("- -", NamedBy::Learned, "", "", "", "", false),
+        ] {
+            for _ in 0..2 {
+                let id = router.id(method.as_bytes(), path.as_bytes(), named.as_bytes(), refused);
+                let key = router.key(id);
+                assert_eq!(want, format!("{} {}", key.method, key.path));
+                let got = [(key.probe, "p"), (key.streaming, "s"), (key.refused, "r")].into_iter().filter(|f| f.0).map(|f| f.1);
+                assert_eq!((by, flags.to_owned()), (key.by, got.collect()), "{want}");
+            }
+        }
+    }
 }

@@ -6,46 +6,20 @@
 //! templates. Reads no document itself (`openapi.rs` does). The rules are Starlette's `compile_path`, `Router.app` and
 //! `get_route_path` (1.x); parameter types of the document have no say, as in Starlette.
 
+mod pattern;
+mod tree;
+
 use crate::error::Error;
 use crate::route::NamedBy;
+use crate::route::method::METHODS;
+use crate::route::method::WEBSOCKET;
+use crate::route::method::method_number;
 use crate::route::openapi::Document;
 use crate::route::segment::decode;
-
-/// Methods that are told apart; any other is `OTHER`. The first is a request without one.
-pub(super) const METHODS: [&str; 19] = [
-    "-",
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "PATCH",
-    "DELETE",
-    "OPTIONS",
-    "TRACE",
-    "CONNECT",
-    "QUERY",
-    "WEBSOCKET",
-    "PROPFIND",
-    "PROPPATCH",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "PURGE",
-    "OTHER",
-];
-const WEBSOCKET: usize = 11;
-/// Deeper templates are matched piece by piece instead of by the tree.
-const DEEPEST: usize = 32;
-
-/// The number of a method in [`METHODS`]; the case of letters does not matter.
-pub(super) fn method_number(method: &[u8]) -> usize {
-    match method {
-        b"GET" => 1,
-        b"POST" => 3,
-        b"" | b"-" => 0,
-        _ => METHODS.iter().position(|m| m.as_bytes().eq_ignore_ascii_case(method)).unwrap_or(METHODS.len() - 1),
-    }
-}
+use pattern::Piece;
+use pattern::fits;
+use pattern::pieces;
+use tree::Tree;
 
 /// One template as it is shown, with what is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,7 +165,7 @@ impl Templates {
 
 impl Part {
     fn new(by: NamedBy, roots: Vec<String>) -> Self {
-        Self { roots, by, tree: Tree { nodes: vec![Node::default()] }, odd: Vec::new(), widened: Vec::new() }
+        Self { roots, by, tree: Tree::default(), odd: Vec::new(), widened: Vec::new() }
     }
 
     fn add(&mut self, number: u32, pieces: &[Piece], methods: u32) {
@@ -256,260 +230,112 @@ impl Best {
     }
 }
 
-/// What a template's path is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(Vec<u8>),
-    /// `[^/]+`
-    Any,
-    /// `[0-9]+`
-    Int,
-    /// `[0-9]+(\.[0-9]+)?`
-    Float,
-    /// Hexadecimal digits as 8-4-4-4-12, each `-` optional.
-    Uuid,
-    /// `.*`
-    Path,
-    /// `.+`: a document's last parameter at the second try.
-    Rest,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::openapi::PathItem;
+    use proptest::prelude::*;
+    use regex::bytes::Regex;
 
-fn pieces(template: &str) -> Result<Vec<Piece>, Error> {
-    let bad = |why: &str| Error::usage(format!("route template '{template}' {why}"));
-    if !template.starts_with('/') || template.len() > 2048 {
-        return Err(bad("does not begin with '/', or is longer than 2,048 bytes"));
-    }
-    let mut pieces = Vec::new();
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        let (text, from) = rest.split_at(open);
-        let (name, after) = from[1..].split_once('}').ok_or_else(|| bad("has a '{' without its '}'"))?;
-        if !text.is_empty() {
-            pieces.push(Piece::Text(text.as_bytes().to_vec()));
-        }
-        pieces.push(match name.split_once(':').map(|(_, kind)| kind) {
-            None | Some("str") => Piece::Any,
-            Some("int") => Piece::Int,
-            Some("float") => Piece::Float,
-            Some("uuid") => Piece::Uuid,
-            Some("path") => Piece::Path,
-            Some(kind) => return Err(bad(&format!("has the unknown converter '{kind}' (known: str, int, float, uuid, path)"))),
-        });
-        rest = after;
-    }
-    if !rest.is_empty() {
-        pieces.push(Piece::Text(rest.as_bytes().to_vec()));
-    }
-    Ok(pieces)
-}
-
-/// Whether the whole of `text` is made of `pieces`: every end that each piece can have is carried on, so that time is at
-/// most pieces × bytes (twice for the few that look ahead).
-fn fits(pieces: &[Piece], text: &[u8]) -> bool {
-    let Some((Piece::Text(first), more)) = pieces.split_first() else { return false };
-    let Some(text) = text.strip_prefix(first.as_slice()) else { return false };
-    if let Some(Piece::Text(last)) = more.last()
-        && !text.ends_with(last)
-    {
-        return false;
-    }
-    let mut ends = vec![false; text.len() + 1];
-    ends[0] = true;
-    for piece in more {
-        ends = piece.ends(text, &ends);
-    }
-    ends[text.len()]
-}
-
-impl Piece {
-    /// Where this piece can end if it begins at one of `starts`.
-    fn ends(&self, text: &[u8], starts: &[bool]) -> Vec<bool> {
-        let mut ends = vec![false; text.len() + 1];
-        match self {
-            Self::Text(want) => {
-                for at in (0..text.len()).filter(|at| starts[*at]) {
-                    if text[at..].starts_with(want) {
-                        ends[at + want.len()] = true;
-                    }
-                }
-            }
-            Self::Any => run(text, starts, &mut ends, |b| b != b'/'),
-            Self::Int => run(text, starts, &mut ends, |b| b.is_ascii_digit()),
-            Self::Rest => run(text, starts, &mut ends, |_| true),
-            Self::Path => {
-                run(text, starts, &mut ends, |_| true);
-                for (end, start) in ends.iter_mut().zip(starts) {
-                    *end |= *start;
-                }
-            }
-            Self::Float => {
-                let mut whole = vec![false; text.len() + 1];
-                run(text, starts, &mut whole, |b| b.is_ascii_digit());
-                let mut dots = vec![false; text.len() + 1];
-                for at in (0..text.len()).filter(|at| whole[*at] && text[*at] == b'.') {
-                    dots[at + 1] = true;
-                }
-                run(text, &dots, &mut ends, |b| b.is_ascii_digit());
-                for (end, whole) in ends.iter_mut().zip(whole) {
-                    *end |= whole;
-                }
-            }
-            Self::Uuid => {
-                for at in (0..text.len()).filter(|at| starts[*at]) {
-                    if let Some(len) = uuid(&text[at..]) {
-                        ends[at + len] = true;
-                    }
-                }
-            }
-        }
-        ends
-    }
-}
-
-/// Marks every end of a run of at least one byte of `kind` from any of `starts`.
-fn run(text: &[u8], starts: &[bool], ends: &mut [bool], kind: impl Fn(u8) -> bool) {
-    let mut open = false;
-    for (at, &byte) in text.iter().enumerate() {
-        open = (open || starts[at]) && kind(byte);
-        ends[at + 1] |= open;
-    }
-}
-
-/// The length of the UUID at the beginning of `text`.
-fn uuid(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    for (index, digits) in [8, 4, 4, 4, 12].into_iter().enumerate() {
-        if index > 0 && text.get(at) == Some(&b'-') {
-            at += 1;
-        }
-        if !text.get(at..at + digits)?.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        at += digits;
-    }
-    Some(at)
-}
-
-/// Templates by their segments; each branch knows its earliest template, so that a later one is not looked at in vain.
-#[derive(Debug, Clone)]
-struct Tree {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Node {
-    texts: Vec<(Vec<u8>, usize)>,
-    /// Segments with parameters.
-    params: Vec<(Vec<Piece>, usize)>,
-    /// Templates that end here, with their methods.
-    ends: Vec<(u32, u32)>,
-    /// Templates that end here with `{p:path}`, with their methods.
-    tails: Vec<(u32, u32)>,
-}
-
-impl Tree {
-    /// False where a tree of segments cannot say it: a `:path` that is not a whole last segment, or a great depth.
-    fn add(&mut self, number: u32, pieces: &[Piece], methods: u32) -> bool {
-        let Some((segments, tail)) = segments(pieces) else { return false };
-        let mut at = 0;
-        for segment in segments {
-            at = self.child(at, segment);
-        }
-        let node = &mut self.nodes[at];
-        if tail {
-            node.tails.push((number, methods))
-        } else {
-            node.ends.push((number, methods))
-        }
-        true
-    }
-
-    fn child(&mut self, at: usize, segment: Vec<Piece>) -> usize {
-        let fresh = self.nodes.len();
-        let node = &mut self.nodes[at];
-        let found = match segment.as_slice() {
-            [] => slot(&mut node.texts, Vec::new(), fresh),
-            [Piece::Text(text)] => slot(&mut node.texts, text.clone(), fresh),
-            _ => slot(&mut node.params, segment, fresh),
+    fn document(paths: &[(&str, &str)], roots: &[&str]) -> Document {
+        let item = |(path, methods): &(&str, &str)| PathItem {
+            path: (*path).to_owned(),
+            methods: methods.split_whitespace().map(str::to_owned).collect(),
+            streams: Vec::new(),
         };
-        if found == fresh {
-            self.nodes.push(Node::default());
-        }
-        found
+        Document { paths: paths.iter().map(item).collect(), roots: roots.iter().map(|r| (*r).to_owned()).collect() }
     }
 
-    /// `rest` is the path behind the slash that leads here.
-    fn find(&self, at: usize, rest: &[u8], method: u32, best: &mut Best) {
-        let node = &self.nodes[at];
-        for (number, methods) in &node.tails {
-            best.take(*number, methods & method != 0);
-        }
-        let (segment, more) = match memchr::memchr(b'/', rest) {
-            Some(slash) => (&rest[..slash], Some(&rest[slash + 1..])),
-            None => (rest, None),
-        };
-        if let Some((_, next)) = node.texts.iter().find(|(text, _)| text == segment) {
-            self.enter(*next, more, method, best);
-        }
-        for (pieces, next) in &node.params {
-            let fitting = match pieces.as_slice() {
-                [Piece::Any] => !segment.is_empty(),
-                [Piece::Int] => !segment.is_empty() && segment.iter().all(u8::is_ascii_digit),
-                [Piece::Uuid] => uuid(segment) == Some(segment.len()),
-                [Piece::Text(_), ..] => fits(pieces, segment),
-                _ => fits(&[&[Piece::Text(Vec::new())], pieces.as_slice()].concat(), segment),
-            };
-            if fitting {
-                self.enter(*next, more, method, best);
-            }
+    fn found<'t>(templates: &'t Templates, method: &str, path: &str) -> &'t str {
+        let number = templates.find(method_number(method.as_bytes()), path.as_bytes(), &mut Vec::new());
+        number.map_or("-", |n| &templates.list()[n].path)
+    }
+
+    #[test]
+    fn the_first_declared_template_wins() {
+        let paths = [
+            ("/users/{id}", "GET"),
+            ("/users/me", "GET DELETE"),
+            ("/items/new", "GET"),
+            ("/items/{id}", "GET PUT"),
+            ("/items/{id}/{part}.json", "GET"),
+            ("/files/{file_path}", "GET"),
+            ("/", "GET"),
+        ];
+        let templates = Templates::build(&[(document(&paths, &[]), String::new())], &["/static/{p:path}".to_owned()]).unwrap();
+        for (want, method, path) in [
+            ("/users/{id}", "GET", "/users/me"),
+            ("/users/me", "DELETE", "/users/me"),
+            ("/users/{id}", "POST", "/users/me"),
+            ("/users/{id}", "HEAD", "/users/7"),
+            ("/items/new", "GET", "/items/new"),
+            ("/items/{id}", "PUT", "/items/new"),
+            ("/items/new", "OPTIONS", "/items/new"),
+            ("/items/{id}", "GET", "/items/a%20b"),
+            ("/items/{id}/{part}.json", "GET", "/items/7/x.json"),
+            ("-", "GET", "/items/"),
+            ("-", "GET", "/items/7/"),
+            ("/files/{file_path}", "GET", "/files/a/b/c.txt"),
+            ("/files/{file_path}", "GET", "/files/a%2Fb"),
+            ("/static/{p:path}", "GET", "/static/"),
+            ("/static/{p:path}", "WEBSOCKET", "/static/x"),
+            ("-", "WEBSOCKET", "/users/me"),
+            ("/", "GET", "/"),
+            ("-", "GET", ""),
+            ("-", "GET", "*"),
+            ("-", "GET", "/nope"),
+        ] {
+            assert_eq!(want, found(&templates, method, path), "{method} {path}");
         }
     }
 
-    fn enter(&self, next: usize, more: Option<&[u8]>, method: u32, best: &mut Best) {
-        match more {
-            Some(rest) => self.find(next, rest, method, best),
-            None => {
-                for (number, methods) in &self.nodes[next].ends {
-                    best.take(*number, methods & method != 0);
-                }
-            }
+    #[test]
+    fn root_paths_and_mounts_are_respected() {
+        let main = document(&[("/items/{id}", "GET"), ("/stats", "GET")], &["/api/v1"]);
+        let mounted = document(&[("/stats", "GET")], &["/admin"]);
+        let prefixed = document(&[("/x", "GET")], &[]);
+        let templates =
+            Templates::build(&[(main, String::new()), (mounted, String::new()), (prefixed, "/m/".to_owned())], &[]).unwrap();
+        for (want, path) in [
+            ("/items/{id}", "/items/7"),
+            ("/items/{id}", "/api/v1/items/7"),
+            ("-", "/api/v1x/items/7"),
+            ("/stats", "/stats"),
+            ("/admin/stats", "/admin/stats"),
+            ("/m/x", "/m/x"),
+        ] {
+            assert_eq!(want, found(&templates, "GET", path), "{path}");
         }
+        let listed: Vec<_> = templates.documented().collect();
+        assert_eq!(vec![("GET", "/items/{id}"), ("GET", "/stats"), ("GET", "/admin/stats"), ("GET", "/m/x")], listed);
     }
-}
 
-fn slot<K: PartialEq>(list: &mut Vec<(K, usize)>, key: K, fresh: usize) -> usize {
-    match list.iter().find(|(k, _)| *k == key) {
-        Some((_, found)) => *found,
-        None => {
-            list.push((key, fresh));
-            fresh
-        }
+    /// Starlette's own way: every template a regular expression, tried in order.
+    fn twin(paths: &[String], methods: &[u32], method: usize, path: &str) -> Option<usize> {
+        let regexes: Vec<Regex> = paths
+            .iter()
+            .map(|p| {
+                let text =
+                    regex::escape(p).replace(r"\{x:path\}", ".*").replace(r"\{x:int\}", "[0-9]+").replace(r"\{x\}", "[^/]+");
+                Regex::new(&format!("^{text}$")).unwrap()
+            })
+            .collect();
+        let fitting: Vec<usize> = (0..paths.len()).filter(|i| regexes[*i].is_match(path.as_bytes())).collect();
+        fitting.iter().find(|i| methods[**i] & (1 << method) != 0).or(fitting.first()).copied()
     }
-}
 
-/// The template's segments behind its first slash, and whether a whole `{p:path}` follows them.
-fn segments(pieces: &[Piece]) -> Option<(Vec<Vec<Piece>>, bool)> {
-    let mut segments = vec![Vec::new()];
-    for (index, piece) in pieces.iter().enumerate() {
-        match piece {
-            Piece::Text(text) => {
-                let text = if index == 0 { text.strip_prefix(b"/")? } else { text };
-                for (i, part) in text.split(|b| *b == b'/').enumerate() {
-                    if i > 0 {
-                        segments.push(Vec::new());
-                    }
-                    if !part.is_empty() {
-                        segments.last_mut()?.push(Piece::Text(part.to_vec()));
-                    }
-                }
-            }
-            Piece::Path if index + 1 == pieces.len() && segments.last()?.is_empty() => {
-                segments.pop();
-                return (segments.len() <= DEEPEST).then_some((segments, true));
-            }
-            Piece::Path | Piece::Rest => return None,
-            _ => segments.last_mut()?.push(piece.clone()),
+    proptest! {
+        #[test]
+        fn matching_is_that_of_the_plain_loop(
+            declared in prop::collection::vec(("(/(a|b|a\\{x\\}|\\{x\\}|\\{x\\}\\.b|\\{x:int\\}|\\{x:path\\}|\\{x\\}-\\{x\\}|)){1,4}", 1_usize..4), 1..9),
+            path in "(/(a|b|ab|7|7\\.b|a-b|)){1,4}",
+            method in 1_usize..4,
+        ) {
+            let lines: Vec<String> = declared.iter().map(|(p, m)| format!("{} {p}", METHODS[*m])).collect();
+            let templates = Templates::build(&[], &lines).unwrap();
+            let paths: Vec<String> = declared.iter().map(|(p, _)| p.clone()).collect();
+            let methods: Vec<u32> = declared.iter().map(|(_, m)| 1 << m).collect();
+            prop_assert_eq!(twin(&paths, &methods, method, &path), templates.find(method, path.as_bytes(), &mut Vec::new()));
         }
     }
-    (segments.len() <= DEEPEST).then_some((segments, false))
 }

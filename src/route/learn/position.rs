@@ -19,8 +19,8 @@ use crate::route::segment::is_word;
 const FIXED: [&str; 64] = [
     "about",
     "accept",
-    "active",
     "activate",
+    "active",
     "all",
     "archive",
     "available",
@@ -145,8 +145,8 @@ const ENDINGS: [&str; 22] = [
     "ttf",
     "wasm",
     "webm",
-    "webp",
     "webmanifest",
+    "webp",
     "woff",
     "woff2",
 ];
