@@ -1,1 +1,855 @@
-//! (to come)
+//! One source's walk from line to Snapshot: the stages meet here and only here.
+//!
+//! [`Walk`] takes raw lines in order and counts into a [`Snapshot`]. What is still open between two lines is its
+//! [`Carry`]: pieces of a line, tracebacks, unpaired lines, the last time. Two walks whose carries are equal do the same
+//! from there on, which is what `batch` holds its guesses against and what `live` saves beside a position.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::line::Broken;
+use crate::line::Hint;
+use crate::line::Line;
+use crate::line::Peeled;
+use crate::line::Unwrapper;
+use crate::line::join::Held;
+use crate::line::split::Block;
+use crate::line::split::RawLine;
+use crate::parse::Exception;
+use crate::parse::Record;
+use crate::parse::Reject;
+use crate::parse::Role;
+use crate::parse::detect;
+use crate::parse::detect::Form;
+use crate::parse::fields::Envelope;
+use crate::parse::lifecycle;
+use crate::parse::lifecycle::Lifecycle;
+use crate::parse::lifecycle::Runs;
+use crate::parse::look::Chosen;
+use crate::parse::look::Look;
+use crate::parse::look::Looker;
+use crate::parse::pair::Aside;
+use crate::parse::pair::Pairer;
+use crate::parse::pair::Pairing;
+use crate::parse::pair::Scout;
+use crate::parse::redact;
+use crate::parse::traceback;
+use crate::parse::traceback::Folder;
+use crate::parse::traceback::Offer;
+use crate::parse::traceback::Taken;
+use crate::stats::doings::Doing;
+use crate::stats::failures::Failed;
+use crate::stats::failures::Mark;
+use crate::stats::failures::Spot;
+use crate::stats::failures::Ties;
+use crate::stats::group::Layer;
+use crate::stats::intake::Intake;
+use crate::stats::intake::Kind;
+use crate::stats::snapshot::SlotLines;
+use crate::stats::snapshot::Snapshot;
+use crate::time::SECOND;
+use crate::time::Stamp;
+use crate::time::Timestamp;
+use crate::time::zone::Dating;
+use crate::time::zone::Zone;
+
+/// How lines are read, the same for every source of a run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the user says about forms.
+    pub forms: Arc<Chosen>,
+    /// The zone for stamps without one.
+    pub zone: Zone,
+    /// Requests before it are left out of everything but the intake.
+    pub since: Option<Timestamp>,
+    /// Requests at or after it are left out likewise.
+    pub until: Option<Timestamp>,
+    /// How far behind its source's newest time a second stays open, in microseconds.
+    pub lateness_us: i64,
+    /// Which service a path belongs to, and on which side of a proxy it was written; in the order of the configuration.
+    pub services: Vec<ServiceRule>,
+    /// The service where neither configuration nor wrapper names one.
+    pub service: Option<String>,
+}
+
+/// Paths that belong to a service.
+#[derive(Debug, Clone)]
+pub struct ServiceRule {
+    /// The service's name.
+    pub name: String,
+    /// Its layer, where the configuration says so.
+    pub layer: Option<Layer>,
+    /// Globs on the path of a source.
+    pub paths: Vec<glob::Pattern>,
+}
+
+/// How one source is read: found out once, from its first lines, and never changed.
+#[derive(Debug, Clone)]
+pub struct SourceForm {
+    /// The source's path, as shown.
+    pub path: String,
+    /// Its number in the run: orders samples.
+    pub number: u64,
+    /// The wrappers, as found.
+    pub unwrapper: Unwrapper,
+    /// The written forms.
+    pub form: Form,
+    /// How its lines belong together.
+    pub pairing: Pairing,
+    /// The service the configuration gives it.
+    pub service: Option<String>,
+    /// Its side of a proxy.
+    pub layer: Layer,
+    /// The first time written in it.
+    pub first_time: Option<Timestamp>,
+    /// What a missing year or day is nearest to.
+    pub near: Timestamp,
+}
+
+impl SourceForm {
+    /// Looks at the first bytes of a source.
+    pub fn find(path: &str, number: u64, head: &[u8], near: Timestamp, settings: &Settings) -> Self {
+        let block = Block::new(head, 0);
+        let raw: Vec<&[u8]> = block.lines().map(|l| l.bytes).filter(|l| !l.is_empty()).take(4 * detect::SAMPLE).collect();
+        let unwrapper = Unwrapper::detect(&raw);
+        let mut peeled: Vec<Vec<u8>> = Vec::new();
+        let mut hints: Vec<(Option<Stamp>, u64)> = Vec::new();
+        let mut own = unwrapper.clone();
+        for line in &raw {
+            if let Peeled::Line(Line { text, hint }) = own.peel(line) {
+                peeled.push(text.to_vec());
+                hints.push((hint.time, instance_of(&hint)));
+            }
+        }
+        let sample: Vec<&[u8]> = peeled.iter().map(Vec::as_slice).collect();
+        let form = detect::detect(&sample, &settings.forms.settings);
+        let mut looker = Looker::new(&form, &settings.forms);
+        let mut dating = Dating::new(settings.zone.clone(), near);
+        let (mut scout, mut first_time, mut routers) = (Scout::default(), None, 0);
+        for ((text, (wrapped, instance)), offset) in sample.iter().zip(&hints).zip(0..) {
+            let mut record = Record::default();
+            let look = looker.look(text, &mut record);
+            let own = match &look {
+                Look::Request(_) => {
+                    routers += usize::from(record.role == Role::Router);
+                    scout.see(&record, Aside { time: *wrapped, offset, instance: *instance });
+                    record.time
+                }
+                Look::Other(envelope) => envelope.time,
+                Look::Malformed(_) => None,
+            };
+            if first_time.is_none() {
+                first_time = own.or(*wrapped).map(|stamp| dating.settle(stamp, None).time);
+            }
+        }
+        let rule = settings.services.iter().find(|s| s.paths.iter().any(|p| p.matches(path)));
+        let proxied = form.kinds.first() == Some(&detect::Kind::Nginx)
+            || routers == 0 && sample.iter().any(|line| memchr::memmem::find(line, b"\"upstream_").is_some());
+        let by_form = if proxied || path_is_proxy(path) { Layer::Edge } else { Layer::App };
+        Self {
+            path: path.to_owned(),
+            number,
+            pairing: scout.decide(),
+            service: rule.map(|r| r.name.clone()),
+            layer: rule.and_then(|r| r.layer).unwrap_or(by_form),
+            first_time,
+            near,
+            unwrapper,
+            form,
+        }
+    }
+}
+
+fn path_is_proxy(path: &str) -> bool {
+    ["nginx", "haproxy", "caddy", "traefik", "envoy", "apache"].iter().any(|proxy| path.contains(proxy))
+}
+
+/// A number for what wrote a line: pod, container, replica, process.
+fn instance_of(hint: &Hint<'_>) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in hint.instance.iter().chain(b"\0").chain(hint.service) {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash
+}
+
+/// What is open between two lines of one source. Bounded whatever arrives.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Carry {
+    /// The source's last time.
+    pub last: Option<Timestamp>,
+    /// The source's newest time of a request.
+    pub newest: Option<Timestamp>,
+    /// Pieces of lines.
+    pub held: Held,
+    /// Tracebacks, by stream.
+    pub folders: Vec<(u64, Folder)>,
+    /// Lines that wait for the other line about their request.
+    pub pairer: Pairer,
+    /// Names behind the numbers of instances that wait.
+    pub instances: Vec<(u64, Option<String>)>,
+}
+
+/// Streams with an open traceback at once.
+const FOLDERS: usize = 32;
+/// Instances of one source known at once.
+const INSTANCES: usize = 256;
+
+/// Something whose meaning depends on what came before it in the whole source: settled in order by [`Book`].
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The server spoke of itself.
+    Lifecycle {
+        /// Where.
+        at: At,
+        /// What it said.
+        line: Lifecycle,
+        /// The text, shortened.
+        text: String,
+    },
+    /// A request was answered with 500.
+    Failed {
+        /// Where.
+        at: At,
+        /// `GET /items/{id}`.
+        route: String,
+        /// Method and path as logged.
+        target: (String, String),
+        /// Its id, where logged.
+        request_id: String,
+        /// Its process, where logged.
+        pid: Option<u32>,
+    },
+    /// A traceback ended.
+    Raised {
+        /// Where.
+        at: At,
+        /// What it says.
+        exception: Exception,
+    },
+}
+
+/// Where something happened.
+#[derive(Debug, Clone)]
+pub struct At {
+    /// The service.
+    pub service: Option<Arc<str>>,
+    /// The side of a proxy.
+    pub layer: Layer,
+    /// The instance.
+    pub instance: u64,
+    /// The time.
+    pub time: Option<Timestamp>,
+    /// The line, those of tracebacks left out, counted from where the walk began.
+    pub line: u64,
+    /// The source's number.
+    pub source: u64,
+    /// Bytes from the beginning of the source.
+    pub offset: u64,
+}
+
+/// Whose line it is: a desk of the snapshot that is counted into, and the names behind it.
+#[derive(Debug, Clone)]
+struct Whose {
+    instance: u64,
+    service: Option<Arc<str>>,
+    desk: usize,
+}
+
+/// What a walk that began in the middle of a source relied on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rests {
+    /// A line took its time from before the walk began.
+    pub on_last: bool,
+    /// The oldest request's time.
+    pub oldest: Option<Timestamp>,
+    /// A line of the walk itself had a time.
+    dated: bool,
+}
+
+/// One source's walk. Counts into one snapshot from its first line to its last.
+pub struct Walk {
+    unwrapper: Unwrapper,
+    looker: Looker,
+    count: Count,
+}
+
+impl Walk {
+    /// From the beginning of a source (no carry), or from where another walk of it ended.
+    pub fn new(settings: &Arc<Settings>, source: &Arc<SourceForm>, carry: Option<Carry>) -> Self {
+        let mut unwrapper = source.unwrapper.clone();
+        let mut carry =
+            carry.unwrap_or_else(|| Carry { last: source.first_time, pairer: Pairer::new(source.pairing), ..Carry::default() });
+        unwrapper.resume(std::mem::take(&mut carry.held));
+        Self {
+            unwrapper,
+            looker: Looker::new(&source.form, &settings.forms),
+            count: Count {
+                dating: Dating::new(settings.zone.clone(), source.near),
+                alone: source.pairing.is_none(),
+                whose: Vec::new(),
+                events: Vec::new(),
+                recent: VecDeque::new(),
+                keep_until: KEEP_LINES,
+                line: 0,
+                intake: Intake::default(),
+                rests: Rests::default(),
+                carry,
+                settings: Arc::clone(settings),
+                source: Arc::clone(source),
+            },
+        }
+    }
+
+    /// What is open now.
+    pub fn carry(&self) -> Carry {
+        Carry { held: self.unwrapper.held().clone(), ..self.count.carry.clone() }
+    }
+
+    /// What the walk relied on so far.
+    pub fn rests(&self) -> Rests {
+        self.count.rests
+    }
+
+    /// From here on counts anew, into another snapshot: what came before was a run-up.
+    pub fn begin_counting(&mut self) {
+        let count = &mut self.count;
+        count.intake = Intake::default();
+        count.events.clear();
+        count.recent.clear();
+        (count.keep_until, count.line) = (KEEP_LINES, 0);
+        count.rests = Rests::default();
+        count.whose.clear();
+    }
+
+    /// Takes what must be settled in order, and how many lines (but those of tracebacks) it spans.
+    pub fn take_events(&mut self) -> (Vec<Event>, u64) {
+        let count = &mut self.count;
+        let mut events = std::mem::take(&mut count.events);
+        events.extend(count.recent.drain(..));
+        let lines = std::mem::take(&mut count.line);
+        count.keep_until = KEEP_LINES;
+        (events, lines)
+    }
+
+    /// Events that wait to be taken.
+    pub fn waiting_events(&self) -> usize {
+        self.count.events.len()
+    }
+
+    /// What this walk has read.
+    pub fn intake(&self) -> &Intake {
+        &self.count.intake
+    }
+
+    /// Walks over whole lines.
+    pub fn block(&mut self, block: &Block<'_>, out: &mut Snapshot) {
+        let Self { unwrapper, looker, count } = self;
+        let bytes = block.bytes.len() as u64 + block.hole;
+        count.intake.bytes += bytes;
+        out.intake_mut().bytes += bytes;
+        if count.source.unwrapper.is_bare() && block.is_plain() && !block.too_long {
+            for raw in block.lines() {
+                count.text(looker, raw.bytes, &Hint::default(), 0, raw.offset, out);
+            }
+            return;
+        }
+        for raw in block.lines() {
+            if raw.too_long {
+                count.line(Kind::Malformed(Reject::TooLong), 0, None, out);
+            } else {
+                count.peeled(looker, unwrapper.peel(raw.bytes), raw.offset, out);
+            }
+        }
+    }
+
+    /// Ends the source: what waited is settled.
+    pub fn finish(&mut self, out: &mut Snapshot) {
+        let Self { unwrapper, looker, count } = self;
+        while let Some(peeled) = unwrapper.finish() {
+            count.peeled(looker, peeled, 0, out);
+        }
+        count.finish(out);
+    }
+}
+
+/// The counting part of a walk: everything but the buffers that lines borrow from.
+struct Count {
+    settings: Arc<Settings>,
+    source: Arc<SourceForm>,
+    dating: Dating,
+    carry: Carry,
+    /// Who wrote lines so far.
+    whose: Vec<Whose>,
+    /// Every record is a request of its own.
+    alone: bool,
+    events: Vec<Event>,
+    /// Failed requests that no exception came near yet.
+    recent: VecDeque<Event>,
+    /// Failed requests up to this line are kept: an exception came before them, or might have.
+    keep_until: u64,
+    /// Lines that are no part of a traceback.
+    line: u64,
+    intake: Intake,
+    rests: Rests,
+}
+
+/// Lines around an exception in which its request is looked for.
+const KEEP_LINES: u64 = crate::stats::failures::REACH_LINES;
+/// The most failed requests that are kept for an exception that may follow.
+const KEEP_REQUESTS: usize = 256;
+
+impl Count {
+    fn peeled(&mut self, looker: &mut Looker, peeled: Peeled<'_>, offset: u64, out: &mut Snapshot) {
+        match peeled {
+            Peeled::Line(Line { text, hint }) => {
+                let whose = self.whose(&hint, out);
+                self.text(looker, text, &hint, whose, offset, out);
+            }
+            Peeled::Held => {}
+            Peeled::Broken(Broken::Wrapper) => self.line(Kind::Malformed(Reject::Wrapper), 0, None, out),
+            Peeled::Broken(Broken::TooLong) => self.line(Kind::Malformed(Reject::TooLong), 0, None, out),
+            Peeled::Lost => self.line(Kind::Message, 0, None, out),
+        }
+    }
+
+    /// Whose line it is: the configuration's service, else the wrapper's, else the one that was typed.
+    fn whose(&mut self, hint: &Hint<'_>, out: &mut Snapshot) -> usize {
+        let instance = instance_of(hint);
+        if let Some(at) = self.whose.iter().position(|w| w.instance == instance) {
+            return at;
+        }
+        let wrapper = (!hint.service.is_empty()).then(|| String::from_utf8_lossy(hint.service).into_owned());
+        let name = self.source.service.clone().or(wrapper).or_else(|| self.settings.service.clone());
+        let desk = out.desk(name.as_deref(), self.source.layer);
+        if self.whose.len() >= INSTANCES {
+            self.whose.truncate(1);
+        }
+        self.whose.push(Whose { instance, service: name.map(Arc::from), desk });
+        self.whose.len() - 1
+    }
+
+    /// The entry at `whose`; the source's own where nobody spoke yet.
+    #[inline]
+    fn desk(&mut self, whose: usize, out: &mut Snapshot) -> usize {
+        if let Some(known) = self.whose.get(whose) {
+            return known.desk;
+        }
+        let at = self.whose(&Hint::default(), out);
+        self.whose[at].desk
+    }
+
+    /// Counts a line.
+    #[inline]
+    fn line(&mut self, kind: Kind, whose: usize, time: Option<Timestamp>, out: &mut Snapshot) {
+        let desk = self.desk(whose, out);
+        self.intake.count(kind);
+        out.line(desk, kind, time);
+    }
+
+    /// Counts `n` lines that are no requests, at the source's last time.
+    fn lines(&mut self, kind: Kind, n: u64, whose: usize, out: &mut Snapshot) {
+        for _ in 0..n {
+            self.line(kind, whose, self.carry.last, out);
+        }
+    }
+
+    /// When something happened: the line's own time, else the wrapper's, else the last one seen.
+    #[inline]
+    fn time(&mut self, own: Option<Stamp>, wrapper: Option<Stamp>) -> (Option<Timestamp>, TimeFrom) {
+        let from = if own.is_some() { TimeFrom::Line } else { TimeFrom::Wrapper };
+        let Some(stamp) = own.or(wrapper) else {
+            self.rests.on_last |= !self.rests.dated;
+            return (self.carry.last, TimeFrom::Neighbour);
+        };
+        let settled = self.dating.settle(stamp, self.carry.last);
+        self.rests.on_last |= settled.by_last && !self.rests.dated;
+        self.rests.dated = true;
+        self.carry.last = Some(settled.time);
+        (Some(settled.time), if settled.assumed { from.assumed() } else { from })
+    }
+
+    /// One whole line of the application's own text.
+    #[inline]
+    fn text(&mut self, looker: &mut Looker, text: &[u8], hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
+        if !self.carry.folders.is_empty() && self.folded(text, hint, whose, offset, out) {
+            return;
+        }
+        self.line += 1;
+        let mut record = Record::default();
+        match looker.look(text, &mut record) {
+            Look::Request(raised) => {
+                if let Some(exception) = raised {
+                    self.raised(exception, whose, offset, out);
+                }
+                self.request(&record, hint, whose, offset, out);
+            }
+            Look::Malformed(reject) => {
+                let (time, _) = self.time(None, hint.time);
+                self.line(Kind::Malformed(reject), whose, time, out);
+            }
+            Look::Other(envelope) => self.other(text, &envelope, hint, whose, offset, out),
+        }
+    }
+
+    /// Takes a record about a request: counted at once, or held until the other line about it has come.
+    #[inline]
+    fn request(&mut self, record: &Record<'_>, hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
+        if self.alone {
+            if record.role == Role::Start {
+                let (time, _) = self.time(record.time, hint.time);
+                self.line(Kind::Companion, whose, time, out);
+            } else {
+                self.complete(record, hint.time, whose, offset, out);
+            }
+            return;
+        }
+        let instance = self.whose.get(whose).map_or_else(|| instance_of(hint), |w| w.instance);
+        let mut pairer = std::mem::take(&mut self.carry.pairer);
+        let aside = Aside { time: hint.time, offset, instance };
+        let companions = pairer.take(record, aside, |record, aside| self.paired(record, aside, out));
+        self.carry.pairer = pairer;
+        self.lines(Kind::Companion, companions, whose, out);
+    }
+
+    fn paired(&mut self, record: &Record<'_>, aside: Aside, out: &mut Snapshot) {
+        let whose = self.whose.iter().position(|w| w.instance == aside.instance).unwrap_or(0);
+        self.complete(record, aside.time, whose, aside.offset, out);
+    }
+
+    /// Counts one request.
+    #[inline]
+    fn complete(&mut self, record: &Record<'_>, wrapper: Option<Stamp>, whose: usize, offset: u64, out: &mut Snapshot) {
+        let (time, from) = self.time(record.time, wrapper);
+        let desk = self.desk(whose, out);
+        self.intake.count(Kind::Request);
+        out.line(desk, Kind::Request, time);
+        self.dated(time, from, out.intake_mut());
+        if !self.is_asked_for(time) {
+            return;
+        }
+        let websocket = record.status == Some(101) || record.method == b"WEBSOCKET";
+        let route = if websocket && record.latency_us.is_some() {
+            out.request(desk, &Record { latency_us: None, ..*record }, time)
+        } else {
+            out.request(desk, record, time)
+        };
+        if record.status == Some(500) {
+            let key = out.router(desk).key(route);
+            let route = format!("{} {}", key.method, key.path);
+            self.failed(record, route, whose, time, offset);
+        }
+        if !record.exception.is_empty()
+            && let Some(exception) = traceback::parse_text(record.exception)
+        {
+            let own = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
+            let exception = Exception { request_id: own(record.request_id), pid: record.pid, ..exception };
+            self.raised(exception, whose, offset, out);
+        }
+    }
+
+    /// Notes where a request's time came from, and whether it is late.
+    #[inline]
+    fn dated(&mut self, time: Option<Timestamp>, from: TimeFrom, intake: &mut Intake) {
+        let Some(time) = time else {
+            intake.undated += 1;
+            return;
+        };
+        match from {
+            TimeFrom::Line | TimeFrom::LineAssumed => intake.time_of_line += 1,
+            TimeFrom::Wrapper | TimeFrom::WrapperAssumed => intake.time_of_wrapper += 1,
+            TimeFrom::Neighbour => intake.time_of_neighbour += 1,
+        }
+        if matches!(from, TimeFrom::LineAssumed | TimeFrom::WrapperAssumed) {
+            intake.zone_assumed += 1;
+        }
+        if self.rests.oldest.is_none_or(|oldest| time < oldest) {
+            self.rests.oldest = Some(time);
+        }
+        match self.carry.newest {
+            Some(newest) if newest >= time => {
+                if is_late(time, newest, self.settings.lateness_us) {
+                    intake.late += 1;
+                }
+            }
+            _ => self.carry.newest = Some(time),
+        }
+    }
+
+    /// Whether a request lies within `--since` and `--until`; one without time only where neither was asked for.
+    #[inline]
+    fn is_asked_for(&self, time: Option<Timestamp>) -> bool {
+        let Settings { since, until, .. } = &*self.settings;
+        match time {
+            Some(time) => since.is_none_or(|since| time >= since) && until.is_none_or(|until| time < until),
+            None => since.is_none() && until.is_none(),
+        }
+    }
+
+    fn at(&self, whose: usize, time: Option<Timestamp>, offset: u64) -> At {
+        let whose = self.whose.get(whose);
+        At {
+            service: whose.and_then(|w| w.service.clone()),
+            layer: self.source.layer,
+            instance: whose.map_or(0, |w| w.instance),
+            time,
+            line: self.line,
+            source: self.source.number,
+            offset,
+        }
+    }
+
+    fn failed(&mut self, record: &Record<'_>, route: String, whose: usize, time: Option<Timestamp>, offset: u64) {
+        let own = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..256).unwrap_or(bytes)).into_owned();
+        let event = Event::Failed {
+            at: self.at(whose, time, offset),
+            route,
+            target: (own(record.method), own(record.path)),
+            request_id: own(record.request_id),
+            pid: record.pid,
+        };
+        if self.line <= self.keep_until {
+            self.events.push(event);
+            return;
+        }
+        while self.recent.len() >= KEEP_REQUESTS || self.recent.front().is_some_and(|e| e.line() + KEEP_LINES < self.line) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(event);
+    }
+
+    fn raised(&mut self, exception: Exception, whose: usize, offset: u64, out: &mut Snapshot) {
+        let desk = self.desk(whose, out);
+        let time = self.carry.last;
+        if !self.is_asked_for(time) {
+            return;
+        }
+        debug_assert!(desk < usize::MAX);
+        while self.recent.front().is_some_and(|e| e.line() + KEEP_LINES < self.line) {
+            self.recent.pop_front();
+        }
+        self.events.extend(self.recent.drain(..));
+        self.keep_until = self.line + KEEP_LINES;
+        let at = self.at(whose, time, offset);
+        self.events.push(Event::Raised { at, exception });
+    }
+
+    /// The stream a line belongs to, for tracebacks: instance, process and standard error apart.
+    fn stream(hint: &Hint<'_>) -> u64 {
+        instance_of(hint) ^ u64::from(hint.pid.unwrap_or(0)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(hint.stderr)
+    }
+
+    /// Offers a line to its stream's open traceback; true if that is all it is.
+    #[cold]
+    fn folded(&mut self, text: &[u8], hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) -> bool {
+        let stream = Self::stream(hint);
+        let Some(at) = self.carry.folders.iter().position(|f| f.0 == stream) else { return false };
+        let offer = self.carry.folders[at].1.offer(text);
+        if !self.carry.folders[at].1.is_open() {
+            self.carry.folders.remove(at);
+        }
+        let taken = offer.taken;
+        if taken != Taken::Outside {
+            let _ = self.time(None, hint.time);
+        }
+        self.offered(offer, whose, offset, out);
+        taken != Taken::Outside
+    }
+
+    /// Counts what an offer settled.
+    fn offered(&mut self, offer: Offer, whose: usize, offset: u64, out: &mut Snapshot) {
+        self.lines(Kind::Traceback, u64::from(offer.settled_traceback), whose, out);
+        self.lines(Kind::Message, u64::from(offer.settled_message), whose, out);
+        self.line += u64::from(offer.settled_message);
+        if let Some(exception) = offer.ended {
+            self.raised(exception, whose, offset, out);
+        }
+        match offer.taken {
+            Taken::Outside | Taken::Held => {}
+            Taken::Part => self.lines(Kind::Traceback, 1, whose, out),
+            Taken::Torn => self.lines(Kind::Malformed(Reject::Interleaved), 1, whose, out),
+        }
+    }
+
+    /// A line that is no request: the server speaking of itself, a traceback's beginning, or a message.
+    fn other(&mut self, text: &[u8], envelope: &Envelope<'_>, hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
+        let (time, _) = self.time(envelope.time, hint.time);
+        if let Some(line) = lifecycle::read(envelope.message).or_else(|| lifecycle::read(text)) {
+            self.line(Kind::Lifecycle, whose, time, out);
+            if self.is_asked_for(time) {
+                let at = self.at(whose, time, offset);
+                let text = redact::example(&String::from_utf8_lossy(envelope.message), "", "");
+                self.events.push(Event::Lifecycle { at, line, text });
+            }
+            return;
+        }
+        let packed = !std::ptr::eq(envelope.message, text);
+        let exception = envelope
+            .raised
+            .clone()
+            .or_else(|| traceback::parse_text(envelope.exception))
+            .or_else(|| if packed { traceback::parse_text(envelope.message) } else { None });
+        if let Some(mut exception) = exception {
+            if exception.request_id.is_empty() {
+                exception.request_id = String::from_utf8_lossy(envelope.request_id).into_owned();
+            }
+            exception.pid = exception.pid.or(envelope.pid);
+            self.line(Kind::Traceback, whose, time, out);
+            self.raised(exception, whose, offset, out);
+            return;
+        }
+        let stream = Self::stream(hint);
+        if !self.carry.folders.iter().any(|f| f.0 == stream) {
+            let mut folder = Folder::default();
+            let offer = folder.begin(text);
+            if offer.taken != Taken::Outside {
+                self.line -= 1;
+                self.offered(offer, whose, offset, out);
+                if folder.is_open() {
+                    self.open(stream, folder, whose, out);
+                }
+                return;
+            }
+        }
+        self.line(Kind::Message, whose, time, out);
+    }
+
+    fn open(&mut self, stream: u64, folder: Folder, whose: usize, out: &mut Snapshot) {
+        if self.carry.folders.len() >= FOLDERS {
+            let (_, mut oldest) = self.carry.folders.remove(0);
+            let offer = oldest.finish();
+            self.offered(offer, whose, 0, out);
+        }
+        self.carry.folders.push((stream, folder));
+    }
+
+    fn finish(&mut self, out: &mut Snapshot) {
+        for (_, mut folder) in std::mem::take(&mut self.carry.folders) {
+            let offer = folder.finish();
+            self.offered(offer, 0, 0, out);
+        }
+        let mut pairer = std::mem::take(&mut self.carry.pairer);
+        let companions = pairer.finish(|record, aside| self.paired(record, aside, out));
+        self.lines(Kind::Companion, companions, 0, out);
+    }
+}
+
+/// Whether a request comes when its second is already closed.
+fn is_late(time: Timestamp, newest: Timestamp, lateness_us: i64) -> bool {
+    (time.second() + 1).saturating_mul(SECOND).saturating_add(lateness_us) < newest.micros()
+}
+
+/// Where a time came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeFrom {
+    Line,
+    LineAssumed,
+    Wrapper,
+    WrapperAssumed,
+    Neighbour,
+}
+
+impl TimeFrom {
+    fn assumed(self) -> Self {
+        match self {
+            Self::Line => Self::LineAssumed,
+            Self::Wrapper => Self::WrapperAssumed,
+            other => other,
+        }
+    }
+}
+
+impl Event {
+    fn line(&self) -> u64 {
+        match self {
+            Self::Lifecycle { at, .. } | Self::Failed { at, .. } | Self::Raised { at, .. } => at.line,
+        }
+    }
+}
+
+/// Settles events of one history in order: which start is a deploy and which a crash, which exception failed which
+/// request. Bounded; part of what live state saves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Book {
+    runs: Vec<(u64, Runs)>,
+    ties: Vec<(u64, Ties)>,
+    lines: u64,
+}
+
+/// Instances whose runs and ties are remembered.
+const BOOKED: usize = 64;
+
+fn page<T: Default>(pages: &mut Vec<(u64, T)>, instance: u64) -> &mut T {
+    let at = pages.iter().position(|p| p.0 == instance).unwrap_or_else(|| {
+        if pages.len() >= BOOKED {
+            pages.remove(0);
+        }
+        pages.push((instance, T::default()));
+        pages.len() - 1
+    });
+    &mut pages[at].1
+}
+
+impl Book {
+    /// Settles the events of the next walk, which spanned `lines` lines.
+    pub fn settle(&mut self, events: Vec<Event>, lines: u64, out: &mut Snapshot) {
+        for event in events {
+            match event {
+                Event::Lifecycle { at, line, text } => self.lifecycle(&at, &line, text, out),
+                Event::Failed { at, route, target, request_id, pid } => {
+                    let failed = Failed {
+                        spot: self.spot(&at),
+                        route: &route,
+                        method: &target.0,
+                        path: &target.1,
+                        request_id: &request_id,
+                        pid,
+                    };
+                    if let Some(tie) = page(&mut self.ties, at.instance).request(&failed) {
+                        out.failures_mut().tie(at.service.as_deref(), &tie);
+                    }
+                }
+                Event::Raised { at, exception } => {
+                    let spot = self.spot(&at);
+                    let told = page(&mut self.ties, at.instance).exception(&exception, spot);
+                    if told.again {
+                        continue;
+                    }
+                    let desk = out.desk(at.service.as_deref(), at.layer);
+                    out.happened(desk, at.time, &SlotLines { exceptions: 1, ..SlotLines::default() });
+                    let mark = Mark::new(at.time, at.source, at.offset);
+                    out.failures_mut().record(at.service.as_deref(), &exception, mark);
+                    if let Some(tie) = told.tie {
+                        out.failures_mut().tie(at.service.as_deref(), &tie);
+                    }
+                }
+            }
+        }
+        self.lines += lines;
+    }
+
+    fn spot(&self, at: &At) -> Spot {
+        Spot { line: self.lines + at.line, micros: at.time.map(Timestamp::micros) }
+    }
+
+    fn lifecycle(&mut self, at: &At, line: &Lifecycle, text: String, out: &mut Snapshot) {
+        let kind = page(&mut self.runs, at.instance).note(line, at.time.map(Timestamp::second));
+        let desk = out.desk(at.service.as_deref(), at.layer);
+        let here = SlotLines {
+            starts: u64::from(kind == lifecycle::Kind::Start),
+            worker_deaths: u64::from(matches!(kind, lifecycle::Kind::WorkerDeath | lifecycle::Kind::WorkerKilled)),
+            ..SlotLines::default()
+        };
+        out.happened(desk, at.time, &here);
+        let doing = Doing {
+            service: at.service.as_deref().map(str::to_owned),
+            kind: kind.word().to_owned(),
+            pid: line.pid.or(line.writer),
+            text,
+        };
+        out.doings_mut().record(kind, Mark::new(at.time, at.source, at.offset), doing);
+    }
+}

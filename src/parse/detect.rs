@@ -7,12 +7,14 @@ use super::Verdict;
 use super::access::Reading;
 use super::access::Unit;
 use super::clf;
+use super::fields::Names;
 use super::head;
 use super::reader::Reader;
 use memchr::memchr;
 use memchr::memmem;
 use serde::Deserialize;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// How many lines at the head of a source are looked at.
 pub const SAMPLE: usize = 200;
@@ -90,6 +92,11 @@ impl Kind {
         }
     }
 
+    /// Whether its lines hold a message that may itself be of another form.
+    pub(super) fn packs(self) -> bool {
+        matches!(self, Self::Json | Self::Logfmt | Self::Loguru | Self::Structlog | Self::Custom)
+    }
+
     /// The kind called so in `--format`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMED.into_iter().find(|kind| kind.name() == name)
@@ -101,14 +108,17 @@ impl Kind {
 pub struct Settings {
     /// `--format NAME`: the main form; the others are still tried on lines that it does not take.
     pub forced: Option<Kind>,
-    /// `[fields] latency_unit`, or the unit a format tells: for durations without a name.
+    /// `[fields] latency_unit`: for durations without a name.
     pub bare_unit: Option<Unit>,
+    /// The names of fields, the user's own among them; `[fields] latency_unit` is to be told to them as well.
+    pub names: Arc<Names>,
 }
 
 /// The forms of one source, and how its figures are to be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Form {
-    /// The forms that occurred, most frequent first; empty where nothing was understood.
+    /// The forms that occurred, most frequent first, those that only carried messages last; empty where nothing was
+    /// understood.
     pub kinds: Vec<Kind>,
     /// How figures are read.
     pub reading: Reading,
@@ -145,19 +155,22 @@ pub fn detect(sample: &[&[u8]], settings: &Settings) -> Form {
         named_tail: named_tail(sample),
         no_users: no_users(sample),
     };
-    let mut reader = Reader::undecided(reading);
+    let mut reader = Reader::new(&Form { reading, ..Form::default() }, &settings.names);
     let gunicorn = sample.iter().any(|line| memmem::find(line, b"Starting gunicorn").is_some());
     let mut counts: Vec<(Kind, u32)> = Vec::new();
+    let mut packed: Vec<(Kind, u32)> = Vec::new();
     let (mut candidates, mut understood) = (0, 0);
     for line in sample {
         let (kind, verdict) = reader.which(line);
         candidates += u32::from(verdict != Verdict::NotMine || looks_like_access(line));
-        let Some(kind) = kind else { continue };
-        understood += 1;
-        let kind = if kind == Kind::Combined { variant(line, gunicorn) } else { kind };
-        match counts.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((kind, 1)),
+        match kind {
+            Some(kind) if verdict == Verdict::Request => {
+                understood += 1;
+                count(&mut counts, if kind == Kind::Combined { variant(line, gunicorn) } else { kind });
+            }
+            // other dressings of a message are too common in prose to name a source by
+            Some(kind @ (Kind::Json | Kind::Loguru)) => count(&mut packed, kind),
+            _ => {}
         }
     }
     // one mark of nginx settles what all combined lines beside it are
@@ -169,12 +182,25 @@ pub fn detect(sample: &[&[u8]], settings: &Settings) -> Form {
         }
     }
     counts.sort_by_key(|&(kind, count)| (std::cmp::Reverse(count), kind));
+    packed.sort_by_key(|&(kind, count)| (std::cmp::Reverse(count), kind));
     let mut kinds: Vec<Kind> = counts.into_iter().map(|(kind, _)| kind).collect();
+    for (kind, _) in packed {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
     if let Some(forced) = settings.forced {
         kinds.retain(|kind| *kind != forced);
         kinds.insert(0, forced);
     }
     Form { kinds, reading, candidates, understood }
+}
+
+fn count(counts: &mut Vec<(Kind, u32)>, kind: Kind) {
+    match counts.iter_mut().find(|(known, _)| *known == kind) {
+        Some((_, count)) => *count += 1,
+        None => counts.push((kind, 1)),
+    }
 }
 
 fn place(counts: &[(Kind, u32)], kind: Kind) -> Option<usize> {
@@ -284,7 +310,7 @@ mod tests {
         let settings = Settings { forced: Some(Kind::Granian), ..Settings::default() };
         let form = detect(&[UVICORN, UVICORN], &settings);
         assert_eq!(vec!["granian", "uvicorn"], form.names());
-        let mut reader = Reader::new(&form);
+        let mut reader = Reader::new(&form, &Arc::default());
         assert_eq!(Verdict::Request, reader.read(UVICORN, &mut Record::default()));
         assert_eq!(Some(Kind::Nginx), Kind::from_name("nginx"));
         assert_eq!(None, Kind::from_name("apache"));
@@ -310,8 +336,8 @@ mod tests {
     fn what_a_line_is_does_not_depend_on_the_lines_before_it() {
         let lines = [UVICORN, NGINX, NAMED, COMBINED, COMMON, GRANIAN, HYPERCORN, DAPHNE, RICH, STARTING];
         let form = detect(&lines, &Settings::default());
-        let fresh: Vec<String> = lines.iter().map(|line| shown(&mut Reader::new(&form), line)).collect();
-        let mut reader = Reader::new(&form);
+        let fresh: Vec<String> = lines.iter().map(|line| shown(&mut Reader::new(&form, &Arc::default()), line)).collect();
+        let mut reader = Reader::new(&form, &Arc::default());
         for _ in 0..2 {
             let again: Vec<String> = lines.iter().map(|line| shown(&mut reader, line)).collect();
             assert_eq!(fresh, again);

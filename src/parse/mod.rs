@@ -16,6 +16,7 @@ pub mod hypercorn;
 pub mod lifecycle;
 pub mod logfmt;
 pub mod loguru;
+pub mod look;
 pub mod nginx;
 pub mod pair;
 pub mod pattern;

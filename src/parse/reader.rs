@@ -2,101 +2,209 @@
 //!
 //! A source's main form is tried first and alone is enough where it fits; a line that it does not take is offered to
 //! every other form in one fixed order, so that what a line is depends on the form and the line only. A form that
-//! takes a line as a request wins over one that finds it broken. Lifecycle and tracebacks are not looked at here.
+//! takes a line as a request wins over one that finds it broken, and that one over a form that only takes a message out
+//! of it. A message is itself offered to the forms of plain text. Lifecycle and tracebacks are not looked at here.
 
 use super::Record;
 use super::Verdict;
 use super::access::Memo;
-use super::access::Reading;
 use super::clf;
 use super::daphne;
 use super::detect::Form;
 use super::detect::Kind;
+use super::fields;
+use super::fields::Envelope;
+use super::fields::Found;
+use super::fields::Names;
+use super::fields::Scratch;
 use super::granian;
 use super::hypercorn;
+use super::logfmt;
+use super::loguru;
 use super::rich;
+use super::structlog;
+use super::timing;
 use super::uvicorn;
+use std::sync::Arc;
 
 /// The order in which forms are tried on a line that the main form does not take. Where two would take the same line,
-/// the more exact one stands first.
-pub(super) const ORDER: [Kind; 6] = [Kind::Uvicorn, Kind::Rich, Kind::Granian, Kind::Daphne, Kind::Combined, Kind::Hypercorn];
+/// the more exact one stands first. Gunicorn's, nginx's and the common form are read as [`Kind::Combined`].
+const ORDER: [Kind; 11] = [
+    Kind::Json,
+    Kind::Loguru,
+    Kind::Structlog,
+    Kind::Uvicorn,
+    Kind::Rich,
+    Kind::Granian,
+    Kind::Daphne,
+    Kind::Combined,
+    Kind::Hypercorn,
+    Kind::Logfmt,
+    Kind::Timing,
+];
+
+/// The forms a message may have that stands inside another line.
+const INSIDE: [Kind; 5] = [Kind::Uvicorn, Kind::Granian, Kind::Daphne, Kind::Combined, Kind::Timing];
 
 /// Reads one source's lines. What it remembers never changes a result: two readers of one form agree on every line.
 #[derive(Debug, Clone)]
 pub struct Reader {
     main: Option<Kind>,
     memo: Memo,
+    names: Arc<Names>,
+    json: Scratch,
+    pairs: Scratch,
+    console: Scratch,
 }
 
 impl Reader {
-    /// A reader for lines of `form`.
-    pub fn new(form: &Form) -> Self {
-        Self { main: form.kinds.first().copied(), memo: Memo::new(form.reading) }
-    }
-
-    /// A reader that has no main form, for looking at lines whose form is not known yet.
-    pub(super) fn undecided(reading: Reading) -> Self {
-        Self { main: None, memo: Memo::new(reading) }
+    /// A reader for lines of `form`, with the user's own names of fields.
+    pub fn new(form: &Form, names: &Arc<Names>) -> Self {
+        Self {
+            main: form.kinds.first().copied(),
+            memo: Memo::new(form.reading),
+            names: Arc::clone(names),
+            json: Scratch::default(),
+            pairs: Scratch::default(),
+            console: Scratch::default(),
+        }
     }
 
     /// What the line is. `out` is filled in only on [`Verdict::Request`], and may borrow from the reader.
+    #[inline]
     pub fn read<'a>(&'a mut self, text: &'a [u8], out: &mut Record<'a>) -> Verdict {
-        let mut forms = Forms { memo: &mut self.memo };
-        let mut verdict = Verdict::NotMine;
-        if let Some(main) = self.main {
-            verdict = forms.one(main, text, out);
-            if verdict == Verdict::Request {
-                return verdict;
+        let first = self.main.map_or(Verdict::NotMine, |main| plain(main, text, &mut self.memo, out));
+        if first == Verdict::Request { first } else { self.rest(text, out, first).verdict() }
+    }
+
+    /// What the line is, with what a logging library packed into it: the exception beside a request, or the message
+    /// and exception of a line that is none. `out` is filled in only on [`Found::Request`].
+    #[inline]
+    pub fn look<'a>(&'a mut self, text: &'a [u8], out: &mut Record<'a>) -> Found<'a> {
+        let first = self.main.map_or(Verdict::NotMine, |main| plain(main, text, &mut self.memo, out));
+        if first == Verdict::Request { Found::Request(None) } else { self.rest(text, out, first) }
+    }
+
+    /// All forms that pack, the main one first, and then every other one. `first` is what the main form of plain text
+    /// made of it.
+    #[inline(never)]
+    fn rest<'a>(&'a mut self, text: &'a [u8], out: &mut Record<'a>, first: Verdict) -> Found<'a> {
+        let main = self.main;
+        let mut forms = Forms::of(self);
+        let mut best = found(first);
+        if let Some(packing) = main.filter(|main| main.packs()) {
+            best = forms.one(packing, text, out);
+            if matches!(best, Found::Request(_)) {
+                return best;
             }
         }
-        forms.others(self.main, text, out, verdict)
-    }
-
-    /// The first form in the fixed order that takes the line as a request.
-    pub(super) fn which(&mut self, text: &[u8]) -> (Option<Kind>, Verdict) {
-        let mut forms = Forms { memo: &mut self.memo };
-        let mut verdict = Verdict::NotMine;
-        for kind in ORDER {
-            match forms.one(kind, text, &mut Record::default()) {
-                Verdict::Request => return (Some(kind), Verdict::Request),
-                broken @ Verdict::Malformed(_) if verdict == Verdict::NotMine => verdict = broken,
-                _ => {}
-            }
-        }
-        (None, verdict)
-    }
-}
-
-/// The forms with their buffers. Each buffer is given out once a line: a record may borrow from it.
-struct Forms<'m> {
-    memo: &'m mut Memo,
-}
-
-impl Forms<'_> {
-    fn one<'a>(&mut self, kind: Kind, text: &'a [u8], out: &mut Record<'a>) -> Verdict {
-        match kind {
-            Kind::Common | Kind::Combined | Kind::Gunicorn | Kind::Nginx => clf::parse(text, self.memo, out),
-            Kind::Uvicorn => uvicorn::parse(text, self.memo, out),
-            Kind::Hypercorn => hypercorn::parse(text, self.memo, out),
-            Kind::Granian => granian::parse(text, self.memo, out),
-            Kind::Daphne => daphne::parse(text, self.memo, out),
-            Kind::Rich => rich::parse(text, self.memo, out),
-            _ => Verdict::NotMine,
-        }
-    }
-
-    fn others<'a>(&mut self, main: Option<Kind>, text: &'a [u8], out: &mut Record<'a>, first: Verdict) -> Verdict {
-        let mut verdict = first;
         for kind in ORDER {
             if Some(kind) == main {
                 continue;
             }
-            match self.one(kind, text, out) {
-                Verdict::Request => return Verdict::Request,
-                broken @ Verdict::Malformed(_) if verdict == Verdict::NotMine => verdict = broken,
+            match forms.one(kind, text, out) {
+                request @ Found::Request(_) => return request,
+                broken @ Found::Malformed(_) if !matches!(best, Found::Malformed(_)) => best = broken,
+                packed @ Found::Envelope(_) if best == Found::NotMine => best = packed,
                 _ => {}
             }
         }
-        verdict
+        best
+    }
+
+    /// The first form in the fixed order that takes the line as a request, else as a message; and what it made of it.
+    pub(super) fn which(&mut self, text: &[u8]) -> (Option<Kind>, Verdict) {
+        let mut packed = None;
+        let mut verdict = Verdict::NotMine;
+        for kind in ORDER {
+            match Forms::of(self).one(kind, text, &mut Record::default()) {
+                Found::Request(_) => return (Some(kind), Verdict::Request),
+                Found::Malformed(reject) if verdict == Verdict::NotMine => verdict = Verdict::Malformed(reject),
+                Found::Envelope(_) if packed.is_none() => packed = Some(kind),
+                _ => {}
+            }
+        }
+        (packed, verdict)
+    }
+}
+
+/// The forms with their buffers. Each buffer is given out once a line: a record may borrow from it.
+struct Forms<'a> {
+    memo: &'a mut Memo,
+    names: &'a Names,
+    json: Option<&'a mut Scratch>,
+    pairs: Option<&'a mut Scratch>,
+    console: Option<&'a mut Scratch>,
+}
+
+impl<'a> Forms<'a> {
+    fn of(reader: &'a mut Reader) -> Self {
+        let Reader { memo, names, json, pairs, console, .. } = reader;
+        Self { memo, names, json: Some(json), pairs: Some(pairs), console: Some(console) }
+    }
+
+    fn one(&mut self, kind: Kind, text: &'a [u8], out: &mut Record<'a>) -> Found<'a> {
+        let found = match kind {
+            Kind::Json => self.json.take().map(|scratch| fields::read(text, self.names, scratch, out)),
+            Kind::Logfmt => self.pairs.take().map(|scratch| logfmt::read(text, self.names, scratch, out)),
+            Kind::Structlog => self.console.take().map(|scratch| structlog::read(text, self.names, scratch, out)),
+            Kind::Loguru => loguru::read(text).map(Found::Envelope),
+            _ => return found(plain(kind, text, self.memo, out)),
+        };
+        match found {
+            Some(Found::Envelope(envelope)) => self.unpack(envelope, out),
+            Some(found) => found,
+            None => Found::NotMine,
+        }
+    }
+
+    /// Offers a packed message to the forms of plain text; what stands around it fills what the message lacks.
+    fn unpack(&mut self, envelope: Envelope<'a>, out: &mut Record<'a>) -> Found<'a> {
+        let mut broken = None;
+        for kind in INSIDE {
+            match plain(kind, envelope.message, self.memo, out) {
+                Verdict::Request => {
+                    out.time = out.time.or(envelope.time);
+                    out.pid = out.pid.or(envelope.pid);
+                    for (mine, around) in [
+                        (&mut out.service, envelope.service),
+                        (&mut out.version, envelope.version),
+                        (&mut out.request_id, envelope.request_id),
+                        (&mut out.exception, envelope.exception),
+                    ] {
+                        if mine.is_empty() {
+                            *mine = around;
+                        }
+                    }
+                    return Found::Request(envelope.raised);
+                }
+                Verdict::Malformed(reject) if broken.is_none() => broken = Some(reject),
+                _ => {}
+            }
+        }
+        broken.map_or(Found::Envelope(envelope), Found::Malformed)
+    }
+}
+
+/// The forms that only borrow from the line.
+#[inline]
+fn plain<'a>(kind: Kind, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
+    match kind {
+        Kind::Common | Kind::Combined | Kind::Gunicorn | Kind::Nginx => clf::parse(text, memo, out),
+        Kind::Uvicorn => uvicorn::parse(text, memo, out),
+        Kind::Hypercorn => hypercorn::parse(text, memo, out),
+        Kind::Granian => granian::parse(text, memo, out),
+        Kind::Daphne => daphne::parse(text, memo, out),
+        Kind::Rich => rich::parse(text, memo, out),
+        Kind::Timing => timing::parse(text, out),
+        Kind::Json | Kind::Logfmt | Kind::Loguru | Kind::Structlog | Kind::Custom => Verdict::NotMine,
+    }
+}
+
+fn found(verdict: Verdict) -> Found<'static> {
+    match verdict {
+        Verdict::Request => Found::Request(None),
+        Verdict::Malformed(reject) => Found::Malformed(reject),
+        Verdict::NotMine => Found::NotMine,
     }
 }

@@ -193,6 +193,8 @@ mod pairs {
 
 /// Requests and exceptions that wait for each other, at most so many of each.
 const WAITING: usize = 256;
+/// Lines between an exception and the access line of its request, at most.
+pub const REACH_LINES: u64 = 4096;
 /// Lines between an exception and the access line of its request where no id ties them. Lines of tracebacks do not
 /// count.
 const NEAR_LINES: u64 = 8;
@@ -357,6 +359,9 @@ fn push<T>(list: &mut VecDeque<T>, item: T) {
 /// How well two belong together, best first: 0 by id, 1 by the request named, 2 by order and time. `None` if not.
 fn bond(request: &Request, report: &Report, this_way: bool) -> Option<u8> {
     let known = |a: &str, b: &str| !a.is_empty() && !b.is_empty();
+    if request.spot.line.abs_diff(report.spot.line) > REACH_LINES {
+        return None;
+    }
     if known(&request.id, &report.id) {
         return (request.id == report.id).then_some(0);
     }

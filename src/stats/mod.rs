@@ -1,6 +1,7 @@
 //! What is kept, and the laws it obeys (to come).
 pub mod counts;
 pub mod deploys;
+pub mod doings;
 pub mod failures;
 pub mod group;
 pub mod intake;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::doings::Doings;
 use super::failures::Failures;
 use super::group::Group;
 use super::group::GroupKey;
@@ -151,6 +152,7 @@ pub struct Snapshot {
     here: Vec<SlotLines>,
     here_second: Option<u32>,
     failures: Failures,
+    doings: Doings,
     steps: Option<Steps>,
 }
 
@@ -201,6 +203,7 @@ impl Snapshot {
             here: Vec::new(),
             here_second: None,
             failures: Failures::default(),
+            doings: Doings::default(),
             steps: None,
         }
     }
@@ -365,6 +368,16 @@ impl Snapshot {
         &self.failures
     }
 
+    /// What servers said of themselves, to be counted into.
+    pub fn doings_mut(&mut self) -> &mut Doings {
+        &mut self.doings
+    }
+
+    /// What servers said of themselves.
+    pub fn doings(&self) -> &Doings {
+        &self.doings
+    }
+
     /// Widens the slots where the span of event time now asks for it.
     fn reach(&mut self, first: u32, last: u32) {
         let (first, last) = self.seconds.map_or((first, last), |s| (s.0.min(first), s.1.max(last)));
@@ -485,7 +498,8 @@ impl Snapshot {
             (a, b) => a.or(b),
         };
         self.intake.add(&other.intake);
-        self.failures.merge(&other.failures);
+        self.failures.merge(std::mem::take(&mut other.failures));
+        self.doings.merge(std::mem::take(&mut other.doings));
         let mut kept: BTreeMap<GroupKey, Group> = BTreeMap::new();
         for group in std::mem::take(&mut self.groups) {
             take_in(&mut kept, group);
@@ -609,6 +623,7 @@ impl Snapshot {
             intake: &mut self.intake,
             lines: &mut self.lines,
             failures: &mut self.failures,
+            doings: &mut self.doings,
         }
     }
 
@@ -634,6 +649,7 @@ pub(super) struct Parts<'a> {
     pub(super) intake: &'a mut Intake,
     pub(super) lines: &'a mut BTreeMap<(u32, u16), SlotLines>,
     pub(super) failures: &'a mut Failures,
+    pub(super) doings: &'a mut Doings,
 }
 
 struct Adopted {

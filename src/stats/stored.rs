@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::doings::Doings;
 use super::failures::Failures;
 use super::group::Group;
 use super::group::GroupKey;
@@ -85,6 +86,7 @@ pub struct Counted {
     span: Option<(Timestamp, Timestamp)>,
     intake: Intake,
     failures: Failures,
+    doings: Doings,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -175,6 +177,7 @@ impl Counted {
             span: snapshot.span(),
             intake: snapshot.intake().clone(),
             failures: snapshot.failures().clone(),
+            doings: snapshot.doings().clone(),
         }
     }
 
@@ -226,6 +229,7 @@ impl Counted {
         *parts.span = self.span;
         *parts.intake = self.intake.clone();
         *parts.failures = self.failures.clone();
+        *parts.doings = self.doings.clone();
         snapshot.put_groups(groups);
         snapshot
     }

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z. Leap seconds are clamped into their minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Timestamp(pub i64);
 
 /// Microseconds in a second.
@@ -58,8 +57,6 @@ impl fmt::Display for Timestamp {
 
 /// A time as a line writes it, before the zone, the year or the day are known. `drive::pipeline` settles it with `zone`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-/// A time as a line writes it, before the zone, the year or the day are known. `drive::pipeline` settles it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Stamp {
     /// With its zone: nothing left to find out.
     Exact(Timestamp),

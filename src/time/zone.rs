@@ -115,6 +115,17 @@ fn datetime(local: i64) -> Option<civil::DateTime> {
     .ok()
 }
 
+/// A stamp settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The moment.
+    pub time: Timestamp,
+    /// Something was not written and had to be assumed: the zone, the year or the day.
+    pub assumed: bool,
+    /// It may depend on the source's last time.
+    pub by_last: bool,
+}
+
 /// Settles stamps of one source.
 #[derive(Debug, Clone)]
 pub struct Dating {
@@ -130,15 +141,16 @@ impl Dating {
         Self { zone, near, steady: None }
     }
 
-    /// The moment a stamp means, and whether the zone had to be assumed. `last` is the source's last time.
+    /// The moment a stamp means. `last` is the source's last time.
     #[inline]
-    pub fn settle(&mut self, stamp: Stamp, last: Option<Timestamp>) -> (Timestamp, bool) {
-        match stamp {
-            Stamp::Exact(moment) => (moment, false),
-            Stamp::Local(local) => (self.local(local, last), true),
-            Stamp::Yearless { month, day, in_day } => (self.yearless(month, day, in_day, last), true),
-            Stamp::OfDay(in_day) => (self.of_day(in_day, last), true),
-        }
+    pub fn settle(&mut self, stamp: Stamp, last: Option<Timestamp>) -> Settled {
+        let (time, assumed, by_last) = match stamp {
+            Stamp::Exact(moment) => (moment, false, false),
+            Stamp::Local(local) => (self.local(local, last), true, self.steady.is_none()),
+            Stamp::Yearless { month, day, in_day } => (self.yearless(month, day, in_day, last), true, self.steady.is_none()),
+            Stamp::OfDay(in_day) => (self.of_day(in_day, last), true, true),
+        };
+        Settled { time, assumed, by_last }
     }
 
     fn local(&mut self, local: i64, last: Option<Timestamp>) -> Timestamp {
@@ -215,7 +227,7 @@ mod tests {
         for minute in 0..(3 * 24 * 60) {
             let at = local("2026-10-24 00:00:00") + minute * MINUTE;
             let want = berlin.moment(at, last);
-            assert_eq!((want, true), dating.settle(Stamp::Local(at), last));
+            assert_eq!(want, dating.settle(Stamp::Local(at), last).time);
             last = Some(want);
         }
     }
@@ -225,18 +237,18 @@ mod tests {
         let mut dating = Dating::new(Zone::utc(), utc("2027-01-02T00:00:00Z"));
         let dec = Stamp::Yearless { month: 12, day: 31, in_day: 0 };
         let jan = Stamp::Yearless { month: 1, day: 1, in_day: 0 };
-        assert_eq!(utc("2026-12-31T00:00:00Z"), dating.settle(dec, None).0);
-        assert_eq!(utc("2027-01-01T00:00:00Z"), dating.settle(jan, None).0);
+        assert_eq!(utc("2026-12-31T00:00:00Z"), dating.settle(dec, None).time);
+        assert_eq!(utc("2027-01-01T00:00:00Z"), dating.settle(jan, None).time);
         let leap = Stamp::Yearless { month: 2, day: 29, in_day: 0 };
-        assert_eq!(utc("2028-02-29T00:00:00Z"), dating.settle(leap, None).0);
+        assert_eq!(utc("2028-02-29T00:00:00Z"), dating.settle(leap, None).time);
     }
 
     #[test]
     fn a_missing_day_follows_the_last_line_over_midnight() {
         let mut dating = Dating::new(Zone::utc(), utc("2026-11-23T00:10:00Z"));
-        assert_eq!(utc("2026-11-22T23:59:00Z"), dating.settle(Stamp::OfDay(23 * HOUR + 59 * MINUTE), None).0);
+        assert_eq!(utc("2026-11-22T23:59:00Z"), dating.settle(Stamp::OfDay(23 * HOUR + 59 * MINUTE), None).time);
         let last = Some(utc("2026-11-22T23:59:00Z"));
-        assert_eq!(utc("2026-11-23T00:01:00Z"), dating.settle(Stamp::OfDay(MINUTE), last).0);
+        assert_eq!(utc("2026-11-23T00:01:00Z"), dating.settle(Stamp::OfDay(MINUTE), last).time);
     }
 
     #[test]

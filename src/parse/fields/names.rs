@@ -8,6 +8,10 @@
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::parse::access;
+use crate::parse::custom;
+use crate::parse::custom::KeyMap;
+
 /// What a value tells about a request or about its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Meaning {
@@ -154,6 +158,39 @@ impl Default for Names {
     }
 }
 
+/// What a field of a format string means as the value of a key.
+fn of_format(field: custom::Meaning) -> Option<(Meaning, Unit)> {
+    let unit = |unit| match unit {
+        access::Unit::Nanoseconds => Unit::Nanoseconds,
+        access::Unit::Microseconds => Unit::Microseconds,
+        access::Unit::Milliseconds => Unit::Milliseconds,
+        access::Unit::Seconds => Unit::Seconds,
+    };
+    let meaning = match field {
+        custom::Meaning::Nothing | custom::Meaning::Millis => return None,
+        custom::Meaning::Latency(of) => return Some((Meaning::Latency, unit(of))),
+        custom::Meaning::Time => Meaning::Time,
+        custom::Meaning::RequestLine => Meaning::RequestLine,
+        custom::Meaning::Method => Meaning::Method,
+        custom::Meaning::Path => Meaning::Path,
+        custom::Meaning::Status => Meaning::Status,
+        custom::Meaning::Bytes => Meaning::Bytes,
+        custom::Meaning::RequestId => Meaning::RequestId,
+        custom::Meaning::User => Meaning::User,
+        custom::Meaning::Cache => Meaning::Cache,
+        custom::Meaning::CacheControl => Meaning::CacheControl,
+        custom::Meaning::Vary => Meaning::Vary,
+        custom::Meaning::Age => Meaning::Age,
+        custom::Meaning::SetCookie => Meaning::SetCookie,
+        custom::Meaning::Version => Meaning::Version,
+        custom::Meaning::Pid => Meaning::Pid,
+        custom::Meaning::Message => Meaning::Message,
+        custom::Meaning::Logger => Meaning::Logger,
+        custom::Meaning::Level => Meaning::Level,
+    };
+    Some((meaning, Unit::Bare))
+}
+
 impl Names {
     /// What `path` (normalised as [`super::walk::add_key`] does) means. Around the usual names may stand `extra.`,
     /// `fields.`, `data.` and their like; the nearer to the top a key stands, the rather it counts.
@@ -196,6 +233,19 @@ impl Names {
         let unit = if last.len() < key.len() { Unit::of_name(last.as_bytes()) } else { None };
         let unit = unit.filter(|_| meaning == Meaning::Latency).unwrap_or_default();
         self.entries.push((path, Entry { meaning, unit, rank: 0 }));
+        self.sort();
+        self
+    }
+
+    /// Adds the keys of a server's own JSON format, rather than the usual ones of the same meaning.
+    #[must_use]
+    pub fn with_keys(mut self, keys: &KeyMap) -> Self {
+        for (key, meaning) in &keys.entries {
+            let path = normal(key);
+            let Some((meaning, unit)) = of_format(*meaning) else { continue };
+            self.entries.retain(|(known, _)| *known != path);
+            self.entries.push((path, Entry { meaning, unit, rank: 0 }));
+        }
         self.sort();
         self
     }
