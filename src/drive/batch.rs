@@ -1,1 +1,262 @@
-//! (to come)
+//! Archives read to their end: files over threads, guesses checked, snapshots merged.
+//!
+//! Small and packed files are walked whole, one thread each. A large plain file is cut into chunks that all threads take
+//! in turn. A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
+//! without counting; when the file is done every guess is held against what the chunk before really left open. If one
+//! differs the file is walked again in one go: nothing is ever counted on a wrong guess. In the same way each file of a
+//! rotated set begins as if nothing were open, and is walked again if something was.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
+
+use super::pipeline::Book;
+use super::pipeline::Carry;
+use super::pipeline::Settings;
+use super::pipeline::SourceForm;
+use super::pipeline::Walk;
+use super::share::Opened;
+use super::share::Piece;
+use super::share::Share;
+use super::share::Task;
+use super::share::Worker;
+use super::share::walk_again;
+use crate::error::Error;
+use crate::input::archive::Archive;
+use crate::input::archive::line_starts;
+use crate::stats::intake::Intake;
+use crate::stats::snapshot::Plan;
+use crate::stats::snapshot::Snapshot;
+use crate::time::Timestamp;
+
+/// Bytes of a large plain file that one thread takes at a time.
+const CHUNK: u64 = 16 << 20;
+
+/// One file (or standard input, `-`) to read.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Where.
+    pub path: PathBuf,
+    /// As the report shows it.
+    pub shown: String,
+    /// Files with the same number are one history, in this order.
+    pub history: usize,
+    /// Bytes at its beginning that are counted elsewhere already.
+    pub skip: u64,
+}
+
+/// What is to be read, and how.
+pub struct Job<'a> {
+    /// In the order of the report.
+    pub files: &'a [File],
+    /// How lines are read.
+    pub settings: Arc<Settings>,
+    /// How requests are counted.
+    pub plan: Plan,
+    /// The present: what missing dates are near to where a file has no date.
+    pub now: Timestamp,
+    /// Threads that parse, at least 1.
+    pub threads: usize,
+    /// Keep each file's snapshot apart (for a snapshot file).
+    pub keep_parts: bool,
+    /// Keep the seconds for whoever listens.
+    pub listen: bool,
+    /// Told how many bytes were read since the last call.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+/// What came of one file.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// How it was read; `None` where it could not be opened.
+    pub form: Option<Arc<SourceForm>>,
+    /// What was read.
+    pub intake: Intake,
+    /// Why it could not be read (to its end).
+    pub error: Option<Error>,
+    /// Its own snapshot, where parts are kept.
+    pub part: Option<Snapshot>,
+}
+
+/// Reads everything. The snapshot is closed; the files' results are in their order.
+pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
+    let opened: Vec<Opened> = job.files.iter().map(|_| Opened::default()).collect();
+    let tasks = tasks(job);
+    let next = AtomicUsize::new(0);
+    let mut expected = vec![0; job.files.len()];
+    for task in &tasks {
+        expected[task.file()] += 1;
+    }
+    let (send, shares) = mpsc::channel::<Share>();
+    let mut joiner = Joiner::new(job, &opened, expected);
+    thread::scope(|scope| {
+        let threads = job.threads.min(tasks.len());
+        for _ in 0..threads {
+            let (send, opened, tasks, next) = (send.clone(), &opened, &tasks, &next);
+            scope.spawn(move || {
+                let mut worker = Worker::new(job, opened, send);
+                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    worker.work(task);
+                }
+                worker.send();
+            });
+        }
+        drop(send);
+        for share in shares {
+            joiner.take(share);
+        }
+    });
+    joiner.end()
+}
+
+/// Cuts large plain files; everything else is one task.
+fn tasks(job: &Job<'_>) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (file, of) in job.files.iter().enumerate() {
+        let length = (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
+        let chunks = length.filter(|l| *l >= 2 * CHUNK && of.skip == 0).map(|l| (l, l.div_ceil(CHUNK)));
+        let borders = chunks.and_then(|(length, shares)| line_starts(&of.path, length, shares).ok());
+        match borders {
+            Some(borders) => tasks.extend(borders.windows(2).map(|b| Task::Chunk { file, from: b[0], to: b[1] })),
+            None => tasks.push(Task::Whole { file }),
+        }
+    }
+    tasks
+}
+
+/// Joins what the threads made, file by file in their order.
+struct Joiner<'a> {
+    job: &'a Job<'a>,
+    opened: &'a [Opened],
+    /// Pieces still to come, by file.
+    expected: Vec<usize>,
+    waiting: BTreeMap<usize, Vec<Share>>,
+    next: usize,
+    total: Snapshot,
+    told: Vec<Told>,
+    /// What the file before left open, and its history.
+    before: Option<(usize, Carry)>,
+    book: Book,
+}
+
+impl<'a> Joiner<'a> {
+    fn new(job: &'a Job<'a>, opened: &'a [Opened], expected: Vec<usize>) -> Self {
+        Self {
+            job,
+            opened,
+            expected,
+            waiting: BTreeMap::new(),
+            next: 0,
+            total: empty(job),
+            told: Vec::new(),
+            before: None,
+            book: Book::default(),
+        }
+    }
+
+    fn take(&mut self, share: Share) {
+        self.expected[share.file] -= share.pieces.len();
+        self.waiting.entry(share.file).or_default().push(share);
+        while self.next < self.expected.len() && self.expected[self.next] == 0 {
+            let shares = self.waiting.remove(&self.next).unwrap_or_default();
+            self.file(shares);
+            self.next += 1;
+        }
+    }
+
+    /// Settles one file: checks its guesses, settles its events in order, adds its snapshots.
+    fn file(&mut self, mut shares: Vec<Share>) {
+        let file = self.next;
+        let history = self.job.files[file].history;
+        if self.before.as_ref().is_some_and(|b| b.0 != history) {
+            self.end_history();
+        }
+        let form = self.opened[file].form();
+        let before = self.before.as_ref().map(|b| &b.1);
+        if let Some(form) = &form
+            && !holds(before, &shares, self.job.settings.lateness_us)
+        {
+            shares = vec![walk_again(self.job, file, form, before.cloned())];
+        }
+        let mut told = Told { error: self.opened[file].error(), ..Told::default() };
+        let mut part = if self.job.keep_parts { empty(self.job) } else { std::mem::replace(&mut self.total, empty(self.job)) };
+        let mut pieces = Vec::new();
+        for share in shares {
+            told.error = told.error.or(share.error);
+            pieces.extend(share.pieces);
+            part.merge(share.snapshot);
+        }
+        pieces.sort_by_key(|p| p.from);
+        for piece in pieces {
+            told.intake.add(&piece.intake);
+            self.book.settle(piece.events, piece.lines, &mut part);
+            self.before = Some((history, piece.end));
+        }
+        let last = self.job.files.get(file + 1).is_none_or(|next| next.history != history);
+        if last && let (Some(form), Some((_, carry))) = (&form, self.before.take()) {
+            finish(self.job, form, carry, &mut self.book, &mut part, &mut told.intake);
+            self.book = Book::default();
+        }
+        told.form = form;
+        if self.job.keep_parts {
+            told.part = Some(part);
+        } else {
+            self.total = part;
+        }
+        self.told.push(told);
+    }
+
+    /// A history ended without its last file telling: nothing can be open then.
+    fn end_history(&mut self) {
+        self.before = None;
+        self.book = Book::default();
+    }
+
+    fn end(mut self) -> (Snapshot, Vec<Told>) {
+        self.total.close();
+        (self.total, self.told)
+    }
+}
+
+/// A snapshot for this job.
+pub(super) fn empty(job: &Job<'_>) -> Snapshot {
+    let mut snapshot = Snapshot::empty(job.plan.clone());
+    if job.listen {
+        snapshot.listen();
+    }
+    snapshot
+}
+
+/// Ends a history: what waits is settled and counted.
+fn finish(job: &Job<'_>, form: &Arc<SourceForm>, carry: Carry, book: &mut Book, out: &mut Snapshot, intake: &mut Intake) {
+    let mut walk = Walk::new(&job.settings, form, Some(carry));
+    walk.finish(out);
+    let (events, lines) = walk.take_events();
+    book.settle(events, lines, out);
+    intake.add(walk.intake());
+}
+
+/// Whether every guess was right: what each piece supposed to be open is what the one before left open.
+fn holds(before: Option<&Carry>, shares: &[Share], lateness_us: i64) -> bool {
+    let mut pieces: Vec<&Piece> = shares.iter().flat_map(|s| &s.pieces).collect();
+    pieces.sort_by_key(|p| p.from);
+    let mut before = before;
+    let mut newest = before.and_then(|b| b.newest);
+    for piece in pieces {
+        if piece.overflowed {
+            return false;
+        }
+        if let Some(before) = before
+            && !piece.may_follow(before, newest, lateness_us)
+        {
+            return false;
+        }
+        before = Some(&piece.end);
+        newest = newest.max(piece.end.newest);
+    }
+    true
+}

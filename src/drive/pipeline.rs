@@ -177,7 +177,7 @@ fn instance_of(hint: &Hint<'_>) -> u64 {
 }
 
 /// What is open between two lines of one source. Bounded whatever arrives.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Carry {
     /// The source's last time.
     pub last: Option<Timestamp>,
@@ -191,6 +191,18 @@ pub struct Carry {
     pub pairer: Pairer,
     /// Names behind the numbers of instances that wait.
     pub instances: Vec<(u64, Option<String>)>,
+}
+
+impl Carry {
+    /// Whether the same is open in another: pieces, tracebacks, waiting lines.
+    pub fn same_open(&self, other: &Self) -> bool {
+        self.held == other.held && self.folders == other.folders && self.pairer == other.pairer
+    }
+
+    /// Whether nothing is open.
+    pub fn is_settled(&self) -> bool {
+        self.held.is_empty() && self.folders.is_empty() && self.pairer.waiting() == 0
+    }
 }
 
 /// Streams with an open traceback at once.
@@ -270,6 +282,16 @@ pub struct Rests {
     dated: bool,
 }
 
+impl Rests {
+    /// Whether the same requests are late when the newest before was `real` and not `guess`.
+    pub fn late_alike(&self, guess: Option<Timestamp>, real: Option<Timestamp>, lateness_us: i64) -> bool {
+        match (self.oldest, real) {
+            (Some(oldest), Some(real)) => guess == Some(real) || !is_late(oldest, real, lateness_us),
+            _ => true,
+        }
+    }
+}
+
 /// One source's walk. Counts into one snapshot from its first line to its last.
 pub struct Walk {
     unwrapper: Unwrapper,
@@ -289,7 +311,7 @@ impl Walk {
             looker: Looker::new(&source.form, &settings.forms),
             count: Count {
                 dating: Dating::new(settings.zone.clone(), source.near),
-                alone: source.pairing.is_none(),
+                alone: source.pairing.is_none() && carry.pairer.waiting() == 0,
                 whose: Vec::new(),
                 events: Vec::new(),
                 recent: VecDeque::new(),
@@ -306,7 +328,15 @@ impl Walk {
 
     /// What is open now.
     pub fn carry(&self) -> Carry {
-        Carry { held: self.unwrapper.held().clone(), ..self.count.carry.clone() }
+        let mut carry = Carry { held: self.unwrapper.held().clone(), ..self.count.carry.clone() };
+        if !carry.is_settled() {
+            for whose in &self.count.whose {
+                if !carry.instances.iter().any(|i| i.0 == whose.instance) {
+                    carry.instances.push((whose.instance, whose.service.as_deref().map(str::to_owned)));
+                }
+            }
+        }
+        carry
     }
 
     /// What the walk relied on so far.
@@ -516,8 +546,19 @@ impl Count {
     }
 
     fn paired(&mut self, record: &Record<'_>, aside: Aside, out: &mut Snapshot) {
-        let whose = self.whose.iter().position(|w| w.instance == aside.instance).unwrap_or(0);
+        let whose = self.known(aside.instance, out);
         self.complete(record, aside.time, whose, aside.offset, out);
+    }
+
+    /// Whose number that is: seen by this walk, or by the one before it.
+    fn known(&mut self, instance: u64, out: &mut Snapshot) -> usize {
+        if let Some(at) = self.whose.iter().position(|w| w.instance == instance) {
+            return at;
+        }
+        let Some((_, name)) = self.carry.instances.iter().find(|i| i.0 == instance).cloned() else { return 0 };
+        let desk = out.desk(name.as_deref(), self.source.layer);
+        self.whose.push(Whose { instance, service: name.map(Arc::from), desk });
+        self.whose.len() - 1
     }
 
     /// Counts one request.

@@ -1,0 +1,306 @@
+//! One thread's share of the work: whole files, and chunks of large ones.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::mpsc::Sender;
+
+use super::batch::Job;
+use super::batch::empty;
+use super::blocks::each_block;
+use super::clock;
+use super::pipeline::Carry;
+use super::pipeline::Event;
+use super::pipeline::Rests;
+use super::pipeline::SourceForm;
+use super::pipeline::Walk;
+use crate::error::Error;
+use crate::input::archive::Archive;
+use crate::line::split::Block;
+use crate::stats::intake::Intake;
+use crate::stats::snapshot::Snapshot;
+use crate::time::Timestamp;
+
+/// Bytes walked before a chunk to learn what is open at its beginning.
+const RUN_UP: u64 = 64 << 10;
+/// Bytes looked at to find out a source's form.
+const HEAD: usize = 256 << 10;
+/// The most events a piece may hold back before it must be walked in order.
+const EVENTS: usize = 100_000;
+
+/// One piece of work.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Task {
+    /// A file from its beginning to its end.
+    Whole {
+        /// Which.
+        file: usize,
+    },
+    /// Whole lines of a large plain file.
+    Chunk {
+        /// Which.
+        file: usize,
+        /// First byte.
+        from: u64,
+        /// One past the last byte.
+        to: u64,
+    },
+}
+
+impl Task {
+    pub(super) fn file(&self) -> usize {
+        match self {
+            Self::Whole { file } | Self::Chunk { file, .. } => *file,
+        }
+    }
+}
+
+/// A file's form, found by the first thread that needs it.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    found: OnceLock<Result<Arc<SourceForm>, Error>>,
+}
+
+impl Opened {
+    /// The form, where the file could be opened.
+    pub(super) fn form(&self) -> Option<Arc<SourceForm>> {
+        self.found.get()?.as_ref().ok().cloned()
+    }
+
+    /// Why it could not be opened.
+    pub(super) fn error(&self) -> Option<Error> {
+        self.found.get()?.as_ref().err().cloned()
+    }
+
+    fn find(&self, job: &Job<'_>, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
+        let found = self.found.get_or_init(|| Ok(find(job, file, archive)));
+        found.clone().unwrap_or_else(|_| find(job, file, archive))
+    }
+
+    fn failed(&self, error: Error) {
+        self.found.get_or_init(|| Err(error));
+    }
+}
+
+fn find(job: &Job<'_>, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
+    let of = &job.files[file];
+    let near = std::fs::metadata(&of.path).and_then(|m| m.modified()).map_or(job.now, clock::of);
+    let number = u64::try_from(file).unwrap_or(u64::MAX);
+    Arc::new(SourceForm::find(&of.shown, number, archive.head(HEAD), near, &job.settings))
+}
+
+/// What one thread made of (its share of) one file.
+pub(super) struct Share {
+    pub(super) file: usize,
+    pub(super) snapshot: Snapshot,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) error: Option<Error>,
+}
+
+/// One contiguous run of a file.
+pub(super) struct Piece {
+    pub(super) from: u64,
+    /// What was guessed to be open at its beginning; `None` for the beginning of a file.
+    start: Option<Carry>,
+    rests: Rests,
+    pub(super) end: Carry,
+    pub(super) intake: Intake,
+    pub(super) events: Vec<Event>,
+    pub(super) lines: u64,
+    /// More events than can be held back.
+    pub(super) overflowed: bool,
+}
+
+impl Piece {
+    /// Whether it stands on what really came before: `before` was left open, `newest` was the newest request.
+    pub(super) fn may_follow(&self, before: &Carry, newest: Option<Timestamp>, lateness_us: i64) -> bool {
+        let guess = self.start.as_ref();
+        let last = guess.and_then(|g| g.last);
+        let same_open = guess.map_or_else(|| before.is_settled(), |guess| guess.same_open(before));
+        let same_last = last == before.last || !self.rests.on_last;
+        same_open && same_last && self.rests.late_alike(guess.and_then(|g| g.newest), newest, lateness_us)
+    }
+}
+
+/// One thread.
+pub(super) struct Worker<'a> {
+    job: &'a Job<'a>,
+    opened: &'a [Opened],
+    send: Sender<Share>,
+    share: Option<Share>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(job: &'a Job<'a>, opened: &'a [Opened], send: Sender<Share>) -> Self {
+        Self { job, opened, send, share: None }
+    }
+
+    pub(super) fn work(&mut self, task: &Task) {
+        let file = task.file();
+        if self.share.as_ref().is_some_and(|s| s.file != file) {
+            self.send();
+        }
+        let mut share = self.share.take().unwrap_or_else(|| Share {
+            file,
+            snapshot: empty(self.job),
+            pieces: Vec::new(),
+            error: None,
+        });
+        let walked = match task {
+            Task::Whole { .. } => self.whole(file, &mut share),
+            Task::Chunk { from, to, .. } => self.chunk(file, *from, *to, &mut share),
+        };
+        if let Err(error) = walked {
+            self.opened[file].failed(error.clone());
+            share.error = share.error.or(Some(error));
+            share.pieces.push(Piece::nothing(u64::MAX));
+        }
+        self.share = Some(share);
+    }
+
+    /// Hands over what was made so far.
+    pub(super) fn send(&mut self) {
+        if let Some(share) = self.share.take() {
+            // nobody listens any more only when the run was given up
+            drop(self.send.send(share));
+        }
+    }
+
+    fn whole(&self, file: usize, share: &mut Share) -> Result<(), Error> {
+        let mut archive = open(self.job, file)?;
+        let form = self.opened[file].find(self.job, file, &mut archive);
+        let mut walk = Walk::new(&self.job.settings, &form, None);
+        let beside = self.job.threads > 1;
+        let mut taken = Taken::default();
+        let ended = each_block(archive, beside, |block| {
+            walk.block(block, &mut share.snapshot);
+            (self.job.progress)(block.bytes.len() as u64);
+            taken.take(&mut walk, EVENTS);
+        });
+        share.error = ended.err();
+        share.pieces.push(taken.piece(0, None, walk));
+        Ok(())
+    }
+
+    fn chunk(&self, file: usize, from: u64, to: u64, share: &mut Share) -> Result<(), Error> {
+        let path = &self.job.files[file].path;
+        let form = match self.opened[file].form() {
+            Some(form) => form,
+            None => self.opened[file].find(self.job, file, &mut Archive::open(path)?),
+        };
+        let mut walk = Walk::new(&self.job.settings, &form, None);
+        let start = if from == 0 { None } else { Some(self.run_up(file, from, &form, &mut walk)?) };
+        let mut taken = Taken::default();
+        let ended = each_block(Archive::open_range(path, from, to)?, false, |block| {
+            walk.block(block, &mut share.snapshot);
+            (self.job.progress)(block.bytes.len() as u64);
+            taken.take(&mut walk, EVENTS);
+        });
+        share.error = share.error.take().or(ended.err());
+        share.pieces.push(taken.piece(from, start, walk));
+        Ok(())
+    }
+
+    /// Walks a little of what comes before `from`, without counting: what is open there, by the look of it.
+    fn run_up(&self, file: usize, from: u64, form: &Arc<SourceForm>, walk: &mut Walk) -> Result<Carry, Error> {
+        let begin = from.saturating_sub(RUN_UP);
+        let mut archive = Archive::open_range(&self.job.files[file].path, begin, from)?;
+        let mut bytes = vec![0; usize::try_from(from - begin).unwrap_or(0)];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match archive.read(&mut bytes[filled..])? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        let bytes = &bytes[..filled];
+        let skip = if begin == 0 { Some(0) } else { memchr::memchr(b'\n', bytes).map(|at| at + 1) };
+        let carry = Carry { last: None, ..walk.carry() };
+        *walk = Walk::new(&self.job.settings, form, Some(carry));
+        if let Some(skip) = skip {
+            let mut muted = Snapshot::empty(self.job.plan.clone());
+            walk.block(&Block::new(&bytes[skip..], begin + skip as u64), &mut muted);
+        }
+        let carry = walk.carry();
+        walk.begin_counting();
+        Ok(carry)
+    }
+}
+
+fn open(job: &Job<'_>, file: usize) -> Result<Archive, Error> {
+    let of = &job.files[file];
+    if of.path.as_os_str() == "-" { Archive::stdin() } else { Archive::open(&of.path) }
+}
+
+/// Events taken out of a walk while it goes on.
+#[derive(Default)]
+struct Taken {
+    events: Vec<Event>,
+    lines: u64,
+    overflowed: bool,
+}
+
+impl Taken {
+    fn take(&mut self, walk: &mut Walk, most: usize) {
+        self.overflowed |= walk.waiting_events() > most;
+        if self.overflowed {
+            drop(walk.take_events());
+        }
+    }
+
+    fn piece(mut self, from: u64, start: Option<Carry>, mut walk: Walk) -> Piece {
+        let (events, lines) = walk.take_events();
+        self.events.extend(events);
+        Piece {
+            from,
+            start,
+            rests: walk.rests(),
+            end: walk.carry(),
+            intake: walk.intake().clone(),
+            events: self.events,
+            lines: self.lines + lines,
+            overflowed: self.overflowed,
+        }
+    }
+}
+
+impl Piece {
+    /// Of a file that could not be read.
+    fn nothing(from: u64) -> Self {
+        Self {
+            from,
+            start: None,
+            rests: Rests::default(),
+            end: Carry::default(),
+            intake: Intake::default(),
+            events: Vec::new(),
+            lines: 0,
+            overflowed: false,
+        }
+    }
+}
+
+/// Walks a file once more from its beginning to its end, with what really came before it.
+pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, before: Option<Carry>) -> Share {
+    let mut share = Share { file, snapshot: empty(job), pieces: Vec::new(), error: None };
+    let mut walk = Walk::new(&job.settings, form, before);
+    let archive = match open(job, file) {
+        Ok(archive) => archive,
+        Err(error) => {
+            share.error = Some(error);
+            return share;
+        }
+    };
+    // pieces small enough to hold their events; each ends where the next begins
+    let mut from = 0;
+    let ended = each_block(archive, false, |block| {
+        walk.block(block, &mut share.snapshot);
+        if walk.waiting_events() > EVENTS / 2 {
+            let (events, lines) = walk.take_events();
+            share.pieces.push(Piece { events, lines, end: walk.carry(), ..Piece::nothing(from) });
+            from += 1;
+        }
+    });
+    share.error = ended.err();
+    share.pieces.push(Taken::default().piece(from, None, walk));
+    share
+}
