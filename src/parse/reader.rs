@@ -208,3 +208,74 @@ fn found(verdict: Verdict) -> Found<'static> {
         Verdict::NotMine => Found::NotMine,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::detect::Settings;
+    use crate::parse::detect::detect;
+
+    const LINES: [&str; 12] = [
+        "INFO:     127.0.0.1:5 - \"GET /a?b HTTP/1.1\" 200 OK",
+        "2026-11-23 00:36:48,110 - uvicorn.access - INFO - 127.0.0.1:43 - \"GET /a HTTP/1.1\" 404 Not Found",
+        "[2026-11-23 00:36:48 +0000] [7369] [INFO] 127.0.0.1:4 - \"WebSocket /ws\" [accepted]",
+        "127.0.0.1 - carol smith [23/Nov/2026:00:52:33 +0000] \"GET /p HTTP/1.1\" 200 45 \"-\" \"curl/8.5.0\" 0.035 0.036 MISS",
+        "127.0.0.1 - - [23/Nov/2026:00:52:33 +0000] \"GET /p HTTP/1.1\" 200 45 \"-\" \"x\" \"::1\" rt=0.035 uct=\"0.001\" ucs=MISS",
+        "[2026-11-23 00:36:37 +0000] 127.0.0.1 - \"GET / HTTP/1.1\" 404 100.630",
+        "[2026-11-23 00:36:21 +0000] [7944] [INFO] 127.0.0.1:39906 - - [23/Nov/2026:00:36:21 +0000] \"GET /h 1.1\" 200 33 \"-\" \"x\"",
+        "127.0.0.1:47788 - - [23/Nov/2026:00:38:41] \"GET /export/orders.csv\" 403 31",
+        " ▕  127.0.0.1:40362 - \"GET /products/530 HTTP/1.1\" 200",
+        "{\"timestamp\": \"2026-11-23 00:34:39,674\", \"message\": \"127.0.0.1:1 - \\\"GET /health HTTP/1.1\\\" 200\", \"process\": 7}",
+        "2026-11-23 00:37:09.282 | DEBUG    | logsetup:log_middle:211 - GET / -> 200 (0.017s)",
+        "time=\"2026-11-23 00:36:43 +0000\" method=GET path=\"/users/me\" status=401 dur_ms=25.653",
+    ];
+
+    fn shown(reader: &mut Reader, line: &[u8]) -> String {
+        let mut out = Record::default();
+        let found = reader.look(line, &mut out);
+        format!("{found:?} {out:?}")
+    }
+
+    #[test]
+    fn every_form_is_read_whichever_is_the_main_one() {
+        for main in LINES {
+            let form = detect(&[main.as_bytes()], &Settings::default());
+            let mut reader = Reader::new(&form, &Arc::default());
+            for line in LINES {
+                assert_eq!(Verdict::Request, reader.read(line.as_bytes(), &mut Record::default()), "{line} after {main}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_inside_takes_time_and_process_from_around_it() {
+        let mut reader = Reader::new(&Form::default(), &Arc::default());
+        let mut out = Record::default();
+        let line = LINES[9].as_bytes();
+        assert_eq!(Verdict::Request, reader.read(line, &mut out));
+        assert_eq!((&b"/health"[..], Some(200), Some(7)), (out.path, out.status, out.pid));
+        assert_eq!(Some(crate::time::Stamp::Local(1_795_394_079_674_000)), out.time);
+    }
+
+    /// Half a line may be broken or text, but never a request with another status; and never a panic.
+    #[test]
+    fn a_cut_line_is_the_same_for_a_used_reader_and_never_has_another_status() {
+        let form = detect(&[LINES[0].as_bytes(), LINES[3].as_bytes()], &Settings::default());
+        let mut used = Reader::new(&form, &Arc::default());
+        for line in LINES.map(str::as_bytes) {
+            let mut whole = Record::default();
+            let mut fresh = Reader::new(&form, &Arc::default());
+            assert_eq!(Verdict::Request, fresh.read(line, &mut whole));
+            for end in 0..line.len() {
+                let cut = &line[..end];
+                let mut reader = Reader::new(&form, &Arc::default());
+                assert_eq!(shown(&mut reader, cut), shown(&mut used, cut), "{}", String::from_utf8_lossy(cut));
+                let mut out = Record::default();
+                if reader.read(cut, &mut out) == Verdict::Request {
+                    assert_eq!(whole.status, out.status, "{}", String::from_utf8_lossy(cut));
+                }
+                shown(&mut used, &line[end..]);
+            }
+        }
+    }
+}
