@@ -11,7 +11,10 @@ use crate::error::Error;
 pub struct RouteGlob {
     /// Upper case; empty for any.
     method: String,
-    path: Vec<Piece>,
+    /// What every path begins with, up to the first star.
+    head: Vec<u8>,
+    /// The first star and what follows it; empty for a pattern without stars.
+    tail: Vec<Piece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +55,8 @@ impl RouteGlob {
             }
         }
         let method = if method == "*" { String::new() } else { method.to_ascii_uppercase() };
-        Ok(Self { method, path: pieces })
+        let stars = pieces.iter().position(|p| !matches!(p, Piece::Byte(_))).unwrap_or(pieces.len());
+        Ok(Self { method, head: path.as_bytes()[..stars].to_vec(), tail: pieces.split_off(stars) })
     }
 
     /// Whether the route `method path` is meant. Time is at most the product of the two lengths.
@@ -62,38 +66,45 @@ impl RouteGlob {
 
     /// Whether the pattern is one path and nothing else.
     pub(super) fn is_exact(&self) -> bool {
-        self.path.iter().all(|p| matches!(p, Piece::Byte(_)))
+        self.tail.is_empty()
     }
 
-    /// Every place of the pattern that is reachable after each byte of the path.
     fn path_matches(&self, path: &[u8]) -> bool {
-        let mut reached = vec![false; self.path.len() + 1];
-        reached[0] = true;
-        self.skip_stars(&mut reached);
-        for &byte in path {
-            let mut next = vec![false; self.path.len() + 1];
-            for (at, piece) in self.path.iter().enumerate() {
-                if !reached[at] {
-                    continue;
-                }
-                match piece {
-                    Piece::Byte(b) if *b == byte => next[at + 1] = true,
-                    Piece::Within if byte != b'/' => next[at] = true,
-                    Piece::Across => next[at] = true,
-                    Piece::Byte(_) | Piece::Within => {}
-                }
-            }
-            self.skip_stars(&mut next);
-            reached = next;
+        let Some(rest) = path.strip_prefix(self.head.as_slice()) else { return false };
+        match self.tail.as_slice() {
+            [] => rest.is_empty(),
+            [Piece::Across] => true,
+            [Piece::Within] => memchr::memchr(b'/', rest).is_none(),
+            tail => reaches(tail, rest),
         }
-        reached[self.path.len()]
     }
+}
 
-    fn skip_stars(&self, reached: &mut [bool]) {
-        for (at, piece) in self.path.iter().enumerate() {
-            if reached[at] && !matches!(piece, Piece::Byte(_)) {
-                reached[at + 1] = true;
+/// Carries every place of the pattern that is reachable from byte to byte.
+fn reaches(pieces: &[Piece], path: &[u8]) -> bool {
+    let mut reached = vec![false; pieces.len() + 1];
+    reached[0] = true;
+    skip_stars(pieces, &mut reached);
+    for &byte in path {
+        let mut next = vec![false; pieces.len() + 1];
+        for (at, piece) in pieces.iter().enumerate().filter(|(at, _)| reached[*at]) {
+            match piece {
+                Piece::Byte(b) if *b == byte => next[at + 1] = true,
+                Piece::Within if byte != b'/' => next[at] = true,
+                Piece::Across => next[at] = true,
+                Piece::Byte(_) | Piece::Within => {}
             }
+        }
+        skip_stars(pieces, &mut next);
+        reached = next;
+    }
+    reached[pieces.len()]
+}
+
+fn skip_stars(pieces: &[Piece], reached: &mut [bool]) {
+    for (at, piece) in pieces.iter().enumerate() {
+        if reached[at] && !matches!(piece, Piece::Byte(_)) {
+            reached[at + 1] = true;
         }
     }
 }
@@ -135,10 +146,8 @@ mod tests {
 
     #[test]
     fn a_pattern_without_a_path_is_refused() {
-        for bad in ["", "  ", "GET "] {
-            let got = RouteGlob::new(bad);
-            // "GET" alone is a name that no route has, but a log's own route field may.
-            assert_eq!(bad == "GET ", got.is_ok(), "{bad:?}");
+        for bad in ["", "  ", &"x".repeat(1025)] {
+            assert!(RouteGlob::new(bad).is_err(), "{bad:?}");
         }
     }
 

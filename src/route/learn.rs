@@ -439,6 +439,17 @@ mod tests {
     }
 
     #[test]
+    fn thousands_of_keys_are_named_at_once() {
+        let paths: Vec<String> = (0..4000).map(|i| format!("/api/r{}/v-{i}/x{}", i % 50, i * 7)).collect();
+        let mut rows: Vec<Row<'_>> = paths.iter().map(|p| ("GET", p.as_str(), 1, 0, 0, 0)).collect();
+        let junk: Vec<String> = (0..4000).map(|i| format!("/api/r{}/{i}.php/x", i % 50)).collect();
+        rows.extend(junk.iter().map(|p| ("GET", p.as_str(), 0, 0, 0, 1)));
+        let slugs: Vec<String> = (0..4000).map(|i| format!("/blog/post-{i}")).collect();
+        rows.extend(slugs.iter().map(|p| ("GET", p.as_str(), 1, 0, 0, 0)));
+        assert!(names(&rows, 500).contains_key("GET /blog/{slug}"));
+    }
+
+    #[test]
     fn beyond_the_most_routes_the_rest_is_other() {
         let rows =
             [("GET", "/a", 3, 0, 0, 0), ("GET", "/b", 9, 0, 0, 0), ("GET", "/c", 3, 0, 0, 0), ("POST", "/z", 0, 0, 0, 99)];

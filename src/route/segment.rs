@@ -15,6 +15,11 @@ pub(super) const DEEPEST: usize = 16;
 /// What stands for the rest of a path that is too long or too deep.
 pub(super) const REST: &str = "…";
 
+/// Paths of this length cannot become longer than [`LONGEST_PATH`].
+const SHORT: usize = LONGEST_PATH - 7 * DEEPEST - REST.len() - 2;
+const ID: &[u8] = b"{id}";
+const TOKEN: &[u8] = b"{token}";
+
 const DIGIT: u8 = 1;
 const LOW_HEX: u8 = 2;
 const LOW_REST: u8 = 4;
@@ -68,6 +73,49 @@ pub(super) fn normalise(path: &[u8], decoded: &mut Vec<u8>, out: &mut Vec<u8>) {
 }
 
 fn walk(path: &[u8], out: &mut Vec<u8>) {
+    // No placeholder is more than seven bytes longer than its segment, and an escape two for each byte.
+    if path.len() > SHORT || !walk_short(path, out) {
+        out.clear();
+        walk_any(path, out);
+    }
+}
+
+/// Copies what stays in as few pieces as can be; false for what may have to be cut or escaped.
+fn walk_short(path: &[u8], out: &mut Vec<u8>) -> bool {
+    let (mut copied, mut start, mut depth) = (0, 0, 0);
+    loop {
+        let mut union = 0;
+        let mut at = start;
+        while let Some(&byte) = path.get(at)
+            && byte != b'/'
+        {
+            union |= LOOKS[byte as usize];
+            at += 1;
+        }
+        if union & (DIGIT | MARK | ESCAPED) != 0 || at - start > LONGEST_SEGMENT {
+            let value = match &path[start..at] {
+                segment if segment.len() > LONGEST_SEGMENT => Some(TOKEN),
+                _ if union == DIGIT => Some(ID),
+                segment => placeholder(segment, union),
+            };
+            if let Some(name) = value {
+                out.extend_from_slice(&path[copied..start]);
+                out.extend_from_slice(name);
+                copied = at;
+            } else if union & ESCAPED != 0 {
+                return false;
+            }
+        }
+        depth += usize::from(at > start);
+        if at == path.len() {
+            out.extend_from_slice(&path[copied..]);
+            return depth <= DEEPEST;
+        }
+        start = at + 1;
+    }
+}
+
+fn walk_any(path: &[u8], out: &mut Vec<u8>) {
     const ROOM: usize = LONGEST_PATH - REST.len() - 1;
     let mut depth = 0;
     let mut rest = path;
@@ -106,9 +154,7 @@ fn walk(path: &[u8], out: &mut Vec<u8>) {
 
 fn put(segment: &[u8], union: u8, out: &mut Vec<u8>) {
     if segment.len() > LONGEST_SEGMENT {
-        out.extend_from_slice(b"{token}");
-    } else if union == DIGIT {
-        out.extend_from_slice(b"{id}");
+        out.extend_from_slice(TOKEN);
     } else if union & (DIGIT | MARK | ESCAPED) == 0 {
         out.extend_from_slice(segment);
     } else if let Some(name) = placeholder(segment, union) {
@@ -122,6 +168,9 @@ fn put(segment: &[u8], union: u8, out: &mut Vec<u8>) {
 
 /// Which kind of value a segment with digits or marks is, `None` for a literal.
 fn placeholder(segment: &[u8], union: u8) -> Option<&'static [u8]> {
+    if union == DIGIT {
+        return Some(ID);
+    }
     let hex_only = union & (LOW_REST | UP_REST | MARK | ESCAPED) == 0;
     if union & MARK != 0 && is_email(segment) {
         return Some(b"{email}");
@@ -360,6 +409,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_short_way_is_the_long_way(path in "(/([a-z]{1,3}|[0-9]{1,5}|[0-9a-f]{15,17}|2026-11-23|a@b\\.cc|[a-z0-9]{60,66}|[ -~]{0,4})){0,19}") {
+            let (mut short, mut any) = (Vec::new(), Vec::new());
+            walk(path.as_bytes(), &mut short);
+            walk_any(path.as_bytes(), &mut any);
+            prop_assert_eq!(String::from_utf8(any), String::from_utf8(short));
+        }
+
         #[test]
         fn any_bytes_give_a_short_printable_key(path in prop::collection::vec(any::<u8>(), 0..600)) {
             let got = key(&path);

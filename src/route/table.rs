@@ -147,7 +147,7 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path with this hash and its number: a shortcut that the table would answer alike.
+/// The newest path without values that has this hash, and its number: a shortcut that the table would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
     hash: u64,
@@ -206,6 +206,10 @@ impl Router {
             return RouteId(memo.id);
         }
         let id = self.route(method, path, refused);
+        // What holds a value will hardly come again soon.
+        if self.entries[id as usize].key.path.as_bytes() != path {
+            return RouteId(id);
+        }
         let memo = &mut self.memo[slot];
         #[expect(clippy::cast_possible_truncation, reason = "a method's number and a length up to MEMO_PATH")]
         let (small, len) = (method as u8, path.len() as u8);

@@ -228,8 +228,7 @@ impl<'p, 'a> Site<'p, 'a> {
         let mut values = self.file_names();
         for (one, segments) in &self.uses {
             let candidates = self.candidates(segments);
-            let weight: f64 = candidates.iter().map(|s| weight(s)).sum();
-            if weight >= self.needed(one, segments, &candidates) {
+            if self.is_parameter(one, segments, &candidates) {
                 values.extend(candidates);
             }
         }
@@ -274,7 +273,14 @@ impl<'p, 'a> Site<'p, 'a> {
         ranked.into_iter().skip(skip).map(|(_, s)| s).collect()
     }
 
-    /// How much the candidates of one use must weigh together.
+    /// Whether the candidates of one use weigh enough to be values of one parameter.
+    fn is_parameter(&self, one: &Use<'a>, segments: &BTreeMap<&'a str, u64>, candidates: &[&'a str]) -> bool {
+        let weight: f64 = candidates.iter().map(|s| weight(s)).sum();
+        let needed = self.needed(one, segments, candidates);
+        weight >= needed && (weight >= 3.0 * needed || !self.have_own_lives(candidates))
+    }
+
+    /// How much the candidates of one use must weigh together, three times that where they lead lives of their own.
     fn needed(&self, (_, rest): &Use<'a>, segments: &BTreeMap<&'a str, u64>, candidates: &[&'a str]) -> f64 {
         let mut needed = NEEDED;
         let name = self.prefix.last().copied().unwrap_or("");
@@ -302,20 +308,18 @@ impl<'p, 'a> Site<'p, 'a> {
         if self.prefix.len() > 1 && count >= 15 && once * 5 >= total {
             needed *= 0.6;
         }
-        let own = candidates.iter().filter(|s| self.has_own_life(s, candidates)).count();
-        if own * 10 > count * 3 {
-            needed *= 3.0;
-        }
         needed
     }
 
-    /// Whether the segment leads somewhere that less than a quarter of the others lead to.
-    fn has_own_life(&self, segment: &str, others: &[&'a str]) -> bool {
-        let Some(uses) = self.lives.get(segment) else { return false };
-        uses.iter().any(|one| {
-            let sharing = self.uses.get(one).map_or(0, |segments| others.iter().filter(|s| segments.contains_key(*s)).count());
-            sharing * 4 < others.len()
-        })
+    /// Whether more than three in ten lead somewhere that less than a quarter of them lead to.
+    fn have_own_lives(&self, candidates: &[&'a str]) -> bool {
+        let lives = || candidates.iter().filter_map(|s| self.lives.get(s));
+        let mut sharing: BTreeMap<&Use<'a>, usize> = BTreeMap::new();
+        for one in lives().flatten() {
+            *sharing.entry(one).or_default() += 1;
+        }
+        let own = lives().filter(|uses| uses.iter().any(|one| sharing[one] * 4 < candidates.len())).count();
+        own * 10 > candidates.len() * 3
     }
 
     fn is_space(&self) -> bool {
