@@ -165,7 +165,7 @@ pub(super) fn request(text: &[u8]) -> Option<RequestLine<'_>> {
 
 /// One blank before the target and one behind it, then the protocol and the quote.
 #[inline]
-fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
+pub(super) fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
     let (method, text) = match text {
         [b'G', b'E', b'T', b' ', text @ ..] => (&b"GET"[..], text),
         [b'P', b'O', b'S', b'T', b' ', text @ ..] => (&b"POST"[..], text),

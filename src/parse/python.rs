@@ -6,6 +6,7 @@
 
 use super::access::Unit;
 use super::custom::ANYTHING;
+use super::custom::CLIENT;
 use super::custom::Field;
 use super::custom::Meaning;
 use super::custom::Shape;
@@ -48,7 +49,8 @@ pub(super) fn field(name: &str) -> Result<Field, String> {
 /// gunicorn's and hypercorn's atoms.
 fn atom(name: &str) -> Option<Field> {
     Some(match name {
-        "h" | "l" | "S" => WORD,
+        "h" => CLIENT,
+        "l" | "S" => WORD,
         "u" => Field::new(Meaning::User, Shape::Free),
         "t" => Field::new(Meaning::Time, Shape::Clf(true)),
         "r" => Field::ranked(Meaning::RequestLine, Shape::RequestLine, 1),
@@ -99,8 +101,7 @@ fn record(name: &str) -> Option<Field> {
         "message" => Field::new(Meaning::Message, Shape::Free),
         "process" => Field::new(Meaning::Pid, Shape::Number),
         "lineno" | "line" | "levelno" | "thread" | "relativeCreated" => NUMBER,
-        "filename" | "module" | "funcName" | "function" => WORD,
-        "client_addr" => WORD,
+        "client_addr" | "filename" | "module" | "funcName" | "function" => WORD,
         "request_line" => Field::new(Meaning::RequestLine, Shape::RequestLine),
         "full_path" => Field::new(Meaning::Path, Shape::Target),
         "status_code" => Field::new(Meaning::Status, Shape::StatusPhrase),

@@ -21,6 +21,8 @@ use crate::parse::access::apart;
 use crate::parse::access::micros;
 use crate::parse::access::number;
 use crate::parse::access::path;
+use crate::parse::clf;
+use crate::parse::clf::has_port;
 use crate::time::Stamp;
 use crate::time::Timestamp;
 use memchr::memmem;
@@ -33,9 +35,14 @@ impl Compiled {
     pub(super) fn fill<'a>(&self, found: &Scan<'a, '_>, server: Option<&ServerPrefix>, out: &mut Record<'a>) -> Verdict {
         let mut record =
             Record { pid: server.and_then(|s| s.pid), time: found.time.or(server.and_then(|s| s.time)), ..Record::default() };
+        let mut no_users = found.memo.reading.no_users;
         for (index, step) in self.steps.iter().enumerate() {
             let text = match step.field.meaning {
                 Meaning::Nothing | Meaning::Time => continue,
+                Meaning::Client => {
+                    no_users |= has_port(found.span(index));
+                    continue;
+                }
                 _ if step.padded => found.span(index).trim_ascii(),
                 _ => found.span(index),
             };
@@ -43,11 +50,14 @@ impl Compiled {
                 return Verdict::Malformed(reject);
             }
         }
-        if record.method == b"WebSocket" {
-            record.method = b"WEBSOCKET";
+        if no_users && record.auth == Auth::Anonymous {
+            record.auth = Auth::Unknown;
         }
         if record.status == Some(101) {
             record.latency_us = None;
+        }
+        if record.status == Some(101) || record.method == b"WebSocket" {
+            record.method = b"WEBSOCKET";
         }
         *out = record;
         Verdict::Request
@@ -112,7 +122,7 @@ impl Compiled {
 }
 
 /// Puts one field into the record.
-fn put<'a>(record: &mut Record<'a>, meaning: Meaning, text: &'a [u8]) -> Result<(), Reject> {
+pub(super) fn put<'a>(record: &mut Record<'a>, meaning: Meaning, text: &'a [u8]) -> Result<(), Reject> {
     match meaning {
         Meaning::RequestLine => (record.method, record.path) = apart(text),
         Meaning::Method => record.method = if text == b"-" { &[] } else { text },
@@ -131,7 +141,7 @@ fn put<'a>(record: &mut Record<'a>, meaning: Meaning, text: &'a [u8]) -> Result<
         Meaning::Version => record.version = present(text),
         Meaning::Pid => record.pid = pid(text),
         Meaning::Millis => record.time = record.time.map(|t| with_millis(t, text)),
-        Meaning::Nothing | Meaning::Time | Meaning::Message | Meaning::Logger | Meaning::Level => {}
+        Meaning::Nothing | Meaning::Client | Meaning::Time | Meaning::Message | Meaning::Logger | Meaning::Level => {}
     }
     Ok(())
 }
@@ -166,7 +176,7 @@ fn amount(text: &[u8]) -> Result<Option<u64>, Reject> {
 
 /// A duration in microseconds; several (of upstream servers tried in turn) are added. A clock that was set back
 /// meanwhile makes a negative one, which says nothing.
-fn latency(text: &[u8], unit: Unit) -> Result<Option<u64>, Reject> {
+pub(super) fn latency(text: &[u8], unit: Unit) -> Result<Option<u64>, Reject> {
     if let Some(one) = micros(text, unit).filter(|us| *us <= LONGEST_US) {
         return Ok(Some(one));
     }
@@ -226,14 +236,21 @@ fn with_millis(stamp: Stamp, text: &[u8]) -> Stamp {
 
 /// nginx's words and those of caches that answer in `X-Cache` (`Hit from cloudfront`, `MISS, HIT`: the last is nearest).
 pub(in crate::parse) fn cache(text: &[u8]) -> Cache {
+    match clf::cache(text) {
+        Cache::Other => cache_of_others(text),
+        known => known,
+    }
+}
+
+fn cache_of_others(text: &[u8]) -> Cache {
     let nearest = text.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
     let word = nearest.split(|b| !b.is_ascii_alphabetic()).next().unwrap_or_default();
     let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
     match nearest {
         b"" | b"-" => Cache::None,
-        _ if is("HIT") || is("REVALIDATED") => Cache::Hit,
+        _ if is("HIT") => Cache::Hit,
         _ if is("MISS") => Cache::Miss,
-        _ if is("EXPIRED") => Cache::Expired,
+        _ if is("EXPIRED") || is("REVALIDATED") => Cache::Expired,
         _ if is("STALE") || is("UPDATING") => Cache::Stale,
         _ if is("BYPASS") || is("DYNAMIC") => Cache::Bypass,
         _ => Cache::Other,

@@ -6,16 +6,25 @@
 //! format's access line and broke is malformed with a reason. Nothing is allocated for a line, no regex is used.
 
 pub mod choice;
+mod fast;
+mod field;
 mod fill;
 mod keys;
 mod scan;
 mod split;
 pub mod strftime;
 
+pub use field::Meaning;
 pub use keys::KeyMap;
 
+pub(super) use field::ANYTHING;
+pub(super) use field::CLIENT;
+pub(super) use field::Field;
+pub(super) use field::Shape;
+pub(super) use field::WORD;
 pub(super) use fill::cache;
 
+use super::Ends;
 use super::Record;
 use super::Verdict;
 use super::access::Memo;
@@ -94,128 +103,6 @@ impl fmt::Display for FormatError {
 
 impl std::error::Error for FormatError {}
 
-/// What a field says about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Meaning {
-    /// Nothing that is kept (addresses, agents, referrers, protocols).
-    Nothing,
-    /// The time of the line.
-    Time,
-    /// Milliseconds within the second of the time.
-    Millis,
-    /// Method, target and protocol in one.
-    RequestLine,
-    /// The method alone.
-    Method,
-    /// The path, with or without its query.
-    Path,
-    /// The status.
-    Status,
-    /// The size of the answer.
-    Bytes,
-    /// The latency, in this unit.
-    Latency(Unit),
-    /// The request's id.
-    RequestId,
-    /// Who was logged in, if anybody.
-    User,
-    /// What a cache said.
-    Cache,
-    /// `Cache-Control` of the answer.
-    CacheControl,
-    /// `Vary` of the answer.
-    Vary,
-    /// `Age` of the answer.
-    Age,
-    /// `Set-Cookie` of the answer.
-    SetCookie,
-    /// The application's version.
-    Version,
-    /// The process.
-    Pid,
-    /// The text of a log record, which has a form of its own.
-    Message,
-    /// The name of the logger.
-    Logger,
-    /// The level of a log record.
-    Level,
-}
-
-/// How a field is written, which decides where it ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// Any text: it ends at the first following literal that what comes behind bears out.
-    Free,
-    /// The same, but a blank behind a comma does not end it (`X-Forwarded-For`).
-    List,
-    /// A request line, whole.
-    RequestLine,
-    /// A path or a target: begins with a slash.
-    Target,
-    /// No blank inside, perhaps empty.
-    Word,
-    /// Letters, dashes and underscores.
-    Token,
-    /// `HTTP/1.1`, `1.1`, `2`.
-    Protocol,
-    /// A status phrase (`No Content`).
-    Phrase,
-    /// Three digits or a dash.
-    Status,
-    /// The same with its phrase (`200 OK`).
-    StatusPhrase,
-    /// Decimal digits, or a dash.
-    Number,
-    /// Decimal numbers with `, ` or ` : ` between them, or a dash.
-    Numbers,
-    /// Digits, perhaps in `<>`.
-    Pid,
-    /// `INFO:` and the blanks that make it nine wide.
-    LevelPrefix,
-    /// `23/Nov/2026:00:47:21 +0000`; true with its brackets.
-    Clf(bool),
-    /// `2026-11-23 00:36:48,110` and its relatives.
-    Iso,
-    /// Seconds since 1970 with decimals.
-    Epoch,
-    /// As the `datefmt` says.
-    Dated,
-}
-
-impl Shape {
-    fn is_free(self) -> bool {
-        matches!(self, Self::Free | Self::List | Self::RequestLine | Self::Target)
-    }
-
-    fn is_time(self) -> bool {
-        matches!(self, Self::Clf(_) | Self::Iso | Self::Epoch | Self::Dated)
-    }
-}
-
-/// A field of a format: what it says and how it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) meaning: Meaning,
-    pub(super) shape: Shape,
-    /// Where several fields of a format say the same, the lowest is taken.
-    pub(super) rank: u8,
-}
-
-impl Field {
-    pub(super) const fn new(meaning: Meaning, shape: Shape) -> Self {
-        Self { meaning, shape, rank: 0 }
-    }
-
-    pub(super) const fn ranked(meaning: Meaning, shape: Shape, rank: u8) -> Self {
-        Self { meaning, shape, rank }
-    }
-}
-
-/// A field that says nothing and may be any text.
-pub(super) const ANYTHING: Field = Field::new(Meaning::Nothing, Shape::Free);
-/// A field that says nothing and has no blank inside.
-pub(super) const WORD: Field = Field::new(Meaning::Nothing, Shape::Word);
-
 /// The literal text before a field, and the field.
 #[derive(Debug, Clone)]
 struct Step {
@@ -234,6 +121,8 @@ pub struct Compiled {
     source: Source,
     steps: Vec<Step>,
     tail: Box<[u8]>,
+    /// For usual lines.
+    plan: Option<fast::Plan>,
     dated: Option<Strftime>,
     keys: Option<KeyMap>,
     /// Server lines of hypercorn's and gunicorn's kind (`[time] [pid] [INFO] `) may stand before it.
@@ -305,8 +194,9 @@ impl Compiled {
         split::keep_best(&mut steps);
         let settings = Settings { dialect: Some(dialect), datefmt: settings.datefmt };
         let prefixed = dialect == Dialect::Percent && !message && !split::begins_like_a_server_line(&steps);
+        let plan = if message { None } else { fast::Plan::new(&steps, &tail) };
         let source = Source { format: format.to_owned(), settings };
-        Ok(Self { source, steps, tail, dated, keys, prefixed, message })
+        Ok(Self { source, steps, tail, plan, dated, keys, prefixed, message })
     }
 
     /// The format string it was made from.
@@ -338,16 +228,44 @@ impl Compiled {
         })
     }
 
-    /// Reads one line. `out` is filled only where the verdict is a request.
+    /// Reads one line. `out` is whole only where the verdict is a request, and of no use else.
     pub fn parse<'a>(&self, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
         if self.message {
             return Verdict::NotMine;
         }
-        let server = if self.prefixed { scan::server_prefix(text) } else { None };
+        let verdict = self.parse_any(text, memo, out);
+        if verdict == Verdict::Request && out.latency_us.is_some() && self.dialect() == Dialect::Nginx {
+            out.ends = Ends::LastByte;
+        }
+        verdict
+    }
+
+    fn parse_any<'a>(&self, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
+        let server = if self.prefixed && text.first() == Some(&b'[') { scan::server_prefix(text) } else { None };
         let start = server.as_ref().map_or(0, |s| s.length);
+        if let Some(plan) = &self.plan
+            && plan.read(text.get(start..).unwrap_or_default(), memo, out).is_some()
+        {
+            if let Some(server) = &server {
+                out.time = out.time.or(server.time);
+                out.pid = out.pid.or(server.pid);
+            }
+            return Verdict::Request;
+        }
+        self.parse_long(text, server.as_ref(), memo, out)
+    }
+
+    /// The same for a line that is not as usual.
+    fn parse_long<'a>(
+        &self,
+        text: &'a [u8],
+        server: Option<&scan::ServerPrefix>,
+        memo: &mut Memo,
+        out: &mut Record<'a>,
+    ) -> Verdict {
         let mut found = scan::Scan::new(text, memo);
-        match self.scan(&mut found, start) {
-            Ok(()) => self.fill(&found, server.as_ref(), out),
+        match self.scan(&mut found, server.map_or(0, |s| s.length)) {
+            Ok(()) => self.fill(&found, server, out),
             Err(()) => self.broken(&found),
         }
     }

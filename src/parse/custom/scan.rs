@@ -194,7 +194,7 @@ impl Compiled {
         let length = if this.field.shape.is_time() {
             self.time(found, this.field.shape, field)
         } else {
-            self.plain(step, this.field.shape, field)
+            measured(this, field, self.literal(step + 1), self.digits_follow(step))
         };
         let Some(length) = length else {
             let cut = field.len() < 3 && field.iter().all(|b| b.is_ascii_digit() || *b == b' ');
@@ -207,72 +207,9 @@ impl Compiled {
         Some(before + length + after.saturating_sub(kept))
     }
 
-    fn plain(&self, step: usize, shape: Shape, field: &[u8]) -> Option<usize> {
-        let count = |ok: fn(&u8) -> bool| field.iter().take_while(|b| ok(b)).count();
-        match shape {
-            Shape::Word => word(field, self.literal(step + 1)),
-            Shape::Token => Some(count(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'))).filter(|n| *n <= 32),
-            Shape::Protocol => {
-                let known = matches!(
-                    field,
-                    [b'H' | b'h', b'T' | b't', b'T' | b't', b'P' | b'p', b'/', ..] | [b'0'..=b'9' | b'-' | b'w', ..]
-                );
-                known.then(|| count(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-')))
-            }
-            Shape::Status => status(field),
-            Shape::StatusPhrase if field.starts_with(ACCEPTED) => Some(ACCEPTED.len()),
-            Shape::StatusPhrase => {
-                let digits = status(field)?;
-                Some(digits + self.phrase(step, field.get(digits..)?)?)
-            }
-            Shape::Phrase => self.phrase(step, field),
-            Shape::Number | Shape::Numbers if self.quoted_empty(step, field) => Some(0),
-            Shape::Number => decimal(field),
-            Shape::Numbers => numbers(field),
-            Shape::Pid => match field.strip_prefix(b"<") {
-                Some(inside) => memchr(b'>', inside.get(..inside.len().min(12))?).map(|end| end + 2),
-                None => decimal(field),
-            },
-            Shape::LevelPrefix => {
-                let letters = count(u8::is_ascii_uppercase);
-                let blanks = field.get(letters + 1..)?.iter().take_while(|b| **b == b' ').count();
-                let wide = 8_usize.saturating_sub(letters).min(blanks);
-                (letters > 0 && field.get(letters) == Some(&b':')).then_some(letters + 1 + wide)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether nothing at all stands in the quotes, as nginx writes what is not there with `escape=json`.
-    fn quoted_empty(&self, step: usize, field: &[u8]) -> bool {
-        field.first() == Some(&b'"') && self.steps.get(step).is_some_and(|s| s.quoted)
-    }
-
-    /// A status phrase (empty too): letters up to the next literal, behind which the next field may begin.
-    fn phrase(&self, step: usize, field: &[u8]) -> Option<usize> {
-        let letters = |inside: &[u8]| {
-            inside.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\'' | b'-' | b'<' | b'>' | b'?'))
-        };
-        let next = self.literal(step + 1);
-        if next.is_empty() {
-            return letters(field).then_some(field.len());
-        }
-        let digits = self
-            .steps
-            .get(step + 1)
-            .is_some_and(|s| matches!(s.field.shape, Shape::Status | Shape::StatusPhrase | Shape::Number));
-        let mut from = 0;
-        loop {
-            let end = find(field, from, next)?;
-            if !field.get(..end).is_some_and(letters) {
-                return None;
-            }
-            let behind = field.get(end + next.len());
-            if !digits || behind.is_some_and(|b| b.is_ascii_digit() || *b == b'-') {
-                return Some(end);
-            }
-            from = end + 1;
-        }
+    /// Whether the field behind step `step` begins with a digit or a dash.
+    pub(super) fn digits_follow(&self, step: usize) -> bool {
+        self.steps.get(step + 1).is_some_and(begins_with_digits)
     }
 
     fn time(&self, found: &mut Scan<'_, '_>, shape: Shape, field: &[u8]) -> Option<usize> {
@@ -292,6 +229,70 @@ impl Compiled {
         found.time = Some(stamp);
         found.timed |= matches!(shape, Shape::Clf(_));
         Some(taken)
+    }
+}
+
+/// Whether a field begins with a digit or a dash.
+pub(super) fn begins_with_digits(step: &Step) -> bool {
+    matches!(step.field.shape, Shape::Status | Shape::StatusPhrase | Shape::Number)
+}
+
+/// The length of a field that is no time and tells its own end before the literal `next`; `digits`: a figure follows.
+pub(super) fn measured(step: &Step, field: &[u8], next: &[u8], digits: bool) -> Option<usize> {
+    let shape = step.field.shape;
+    let count = |ok: fn(&u8) -> bool| field.iter().take_while(|b| ok(b)).count();
+    match shape {
+        Shape::Word => word(field, next),
+        Shape::Token => Some(count(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'))).filter(|n| *n <= 32),
+        Shape::Protocol => {
+            let known = matches!(
+                field,
+                [b'H' | b'h', b'T' | b't', b'T' | b't', b'P' | b'p', b'/', ..] | [b'0'..=b'9' | b'-' | b'w', ..]
+            );
+            known.then(|| count(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'-')))
+        }
+        Shape::Status => status(field),
+        Shape::StatusPhrase if field.starts_with(ACCEPTED) => Some(ACCEPTED.len()),
+        Shape::StatusPhrase => {
+            let length = status(field)?;
+            Some(length + phrase(field.get(length..)?, next, digits)?)
+        }
+        Shape::Phrase => phrase(field, next, digits),
+        Shape::Number | Shape::Numbers if step.quoted && field.first() == Some(&b'"') => Some(0),
+        Shape::Number => decimal(field),
+        Shape::Numbers => numbers(field),
+        Shape::Pid => match field.strip_prefix(b"<") {
+            Some(inside) => memchr(b'>', inside.get(..inside.len().min(12))?).map(|end| end + 2),
+            None => decimal(field),
+        },
+        Shape::LevelPrefix => {
+            let letters = count(u8::is_ascii_uppercase);
+            let blanks = field.get(letters + 1..)?.iter().take_while(|b| **b == b' ').count();
+            let wide = 8_usize.saturating_sub(letters).min(blanks);
+            (letters > 0 && field.get(letters) == Some(&b':')).then_some(letters + 1 + wide)
+        }
+        _ => None,
+    }
+}
+
+/// A status phrase (empty too): letters up to the next literal, behind which the next field may begin.
+fn phrase(field: &[u8], next: &[u8], digits: bool) -> Option<usize> {
+    let letters =
+        |inside: &[u8]| inside.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\'' | b'-' | b'<' | b'>' | b'?'));
+    if next.is_empty() {
+        return letters(field).then_some(field.len());
+    }
+    let mut from = 0;
+    loop {
+        let end = find(field, from, next)?;
+        if !field.get(..end).is_some_and(letters) {
+            return None;
+        }
+        let behind = field.get(end + next.len());
+        if !digits || behind.is_some_and(|b| b.is_ascii_digit() || *b == b'-') {
+            return Some(end);
+        }
+        from = end + 1;
     }
 }
 

@@ -81,7 +81,7 @@ fn a_request_line_without_quotes_is_found_from_both_its_ends() {
         ),
         (told("GET", "/a b 404 c", 200, Some(7)), r#"GET /a b 404 c 1.1 200 - 7 "-" rid=-"#),
         (told("GET", "/nope/a\" 200 5 6 \"b", 404, Some(9)), r#"GET /nope/a" 200 5 6 "b 1.1 404 22 9 "x" rid=h-3"#),
-        (told("GET", "/ws/stock/73", 101, None), r#"GET /ws/stock/73 1.1 101 - 2265 "Python/3.11" rid=h-4"#),
+        (told("WEBSOCKET", "/ws/stock/73", 101, None), r#"GET /ws/stock/73 1.1 101 - 2265 "Python/3.11" rid=h-4"#),
         (told("GET", "/x", 0, Some(5)), r#"GET /x 1.1 - - 5 "a" rid=h-5"#),
     ] {
         assert_eq!(wanted, request(HYPERCORN, &format!("{prefix} {rest}")), "{rest}");
@@ -182,6 +182,7 @@ fn nginx_lines_give_cache_identity_and_time() {
         (record.cache, record.request_id, record.latency_us, record.bytes)
     );
     assert_eq!((Some(Stamp::Exact(Timestamp(MOMENT))), Auth::Anonymous, &b"/a"[..]), (record.time, record.auth, record.path));
+    assert_eq!(Ends::LastByte, record.ends);
 }
 
 #[test]
@@ -280,9 +281,53 @@ fn no_cut_of_a_line_panics_and_none_is_read_as_another_status() {
     let line = r#"127.0.0.1 - - [23/Nov/2026:00:47:21 +0000] "GET /x?a=\" HTTP/1.1" 503 22 "-" "b\" 200 1" 983"#;
     let format = compiled(COMBINED_D);
     for end in 0..line.len() {
-        let (verdict, record) = read(&format, &line[..end]);
-        assert!(verdict != Verdict::Request || record.status == Some(503), "{}", &line[..end]);
-        let (verdict, record) = read(&format, &line[end..]);
-        assert!(verdict != Verdict::Request || record.status == Some(503), "{}", &line[end..]);
+        let (before, behind) = line.split_at(end);
+        for part in [before, behind] {
+            let (verdict, record) = read(&format, part);
+            assert!(verdict != Verdict::Request || record.status == Some(503), "{part}");
+        }
+    }
+}
+
+#[test]
+fn the_short_way_says_what_the_long_way_says_of_damaged_lines_too() {
+    for (format, line) in [
+        (COMBINED_D, r#"127.0.0.1 - bob [23/Nov/2026:00:47:21 +0000] "GET /x?a=1 HTTP/1.1" 503 22 "-" "curl/8.5 (x)" 983"#),
+        (UVICORN, r#"2026-11-23 01:34:23,795 - uvicorn.access - INFO - 127.0.0.1:43950 - "GET /s?l=5 HTTP/1.1" 404 Not Found"#),
+        (
+            r#"%(t)s %(h)s "%(R)s" %(st)s %(s)s %(B)s %(L)s"#,
+            r#"[23/Nov/2026:00:36:32 +0000] 127.0.0.1:4 "DELETE /c/97 1.1" No Content 204 - 0.049531"#,
+        ),
+        (
+            r#"[%(time)s] %(addr)s - "%(method)s %(path)s %(protocol)s" %(status)d %(dt_ms).3f"#,
+            r#"[2026-11-23 00:36:37 +0000] 127.0.0.1 - "GET /a HTTP/1.1" 200 0.006"#,
+        ),
+        (
+            r#"$remote_addr [$time_local] "$request" $status $body_bytes_sent "$http_user_agent" rt=$request_time urt="$upstream_response_time" ucs=$upstream_cache_status rid=$request_id"#,
+            r#"127.0.0.1 [23/Nov/2026:00:47:21 +0000] "GET /a?b HTTP/1.1" 200 45 "curl" rt=0.012 urt="0.011" ucs=STALE rid=5dc6"#,
+        ),
+    ] {
+        let format = compiled(format);
+        let mut read = 0;
+        for at in 0..line.len() {
+            for byte in b" \"\\-x5,.[" {
+                let mut damaged = line.as_bytes().to_vec();
+                damaged[at] = *byte;
+                let mut memo = Memo::default();
+                let (mut short, mut long) = (Record::default(), Record::default());
+                let plan = format.plan.as_ref().unwrap();
+                if plan.read(&damaged, &mut memo, &mut short).is_some() {
+                    read += 1;
+                    let verdict = format.parse_long(&damaged, None, &mut memo, &mut long);
+                    assert_eq!(
+                        (Verdict::Request, format!("{long:?}")),
+                        (verdict, format!("{short:?}")),
+                        "{}",
+                        String::from_utf8_lossy(&damaged)
+                    );
+                }
+            }
+        }
+        assert!(read > line.len(), "{read}");
     }
 }

@@ -40,14 +40,13 @@ pub(super) fn formats(config: &Value) -> Result<Vec<Format>, String> {
 fn access_formatter(config: &Value) -> Result<String, String> {
     let logger = |name: &str| config.get("loggers").and_then(|l| l.get(name));
     let root = config.get("root").or_else(|| logger("root")).or_else(|| logger(""));
-    let candidates = ACCESS.iter().filter_map(|name| logger(name)).chain(root);
-    for handlers in candidates.filter_map(|l| l.get("handlers")?.as_array()) {
-        for name in handlers.iter().filter_map(Value::as_str) {
-            let Some(handler) = config.get("handlers").and_then(|h| h.get(name)) else {
-                return Err(format!("handler '{name}' is used by the access logger and is not defined"));
-            };
-            return Ok(handler.get("formatter").and_then(Value::as_str).unwrap_or_default().to_owned());
-        }
+    let mut candidates = ACCESS.iter().filter_map(|name| logger(name)).chain(root);
+    let first = candidates.find_map(|l| l.get("handlers")?.as_array()?.iter().find_map(Value::as_str));
+    if let Some(name) = first {
+        let Some(handler) = config.get("handlers").and_then(|h| h.get(name)) else {
+            return Err(format!("handler '{name}' is used by the access logger and is not defined"));
+        };
+        return Ok(handler.get("formatter").and_then(Value::as_str).unwrap_or_default().to_owned());
     }
     Err("no handler for 'uvicorn.access' nor for the root logger in it".to_owned())
 }
