@@ -190,8 +190,8 @@ impl Plan {
                     let (word, behind) = rest.split_at_checked(blank)?;
                     (word.last() != Some(&b',')).then_some(())?;
                     match op.meaning {
+                        Meaning::Nothing if op.step.field.shape == Shape::Client => client = word,
                         Meaning::Nothing => {}
-                        Meaning::Client => client = word,
                         meaning => put(out, meaning, word).ok()?,
                     }
                     behind
@@ -271,7 +271,7 @@ fn forwards(step: &Step, next: &[u8], after: Option<&Step>, any: bool) -> Option
         return None;
     }
     match step.field.shape {
-        Shape::Word | Shape::List if next.starts_with(b" ") => Some(How::Word),
+        Shape::Word | Shape::Client | Shape::List if next.starts_with(b" ") => Some(How::Word),
         Shape::Free if step.field.meaning == Meaning::RequestId && next.starts_with(b" ") => Some(How::Word),
         Shape::Free if step.field.meaning == Meaning::User => {
             let timed = after.is_some_and(|s| matches!(s.field.shape, Shape::Clf(_) | Shape::RequestLine));
@@ -288,6 +288,7 @@ fn forwards(step: &Step, next: &[u8], after: Option<&Step>, any: bool) -> Option
         Shape::Free if any && step.field.meaning == Meaning::Nothing && !next.is_empty() => Some(How::Any),
         Shape::Word | Shape::Free if next.is_empty() && step.field.meaning == Meaning::RequestId => Some(How::Back),
         Shape::Word
+        | Shape::Client
         | Shape::Token
         | Shape::Protocol
         | Shape::Phrase

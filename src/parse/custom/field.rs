@@ -11,8 +11,6 @@ use serde::Serialize;
 pub enum Meaning {
     /// Nothing that is kept (addresses, agents, referrers, protocols).
     Nothing,
-    /// The client's address. Never kept; one with a port is of a server that knows no users.
-    Client,
     /// The time of the line.
     Time,
     /// Milliseconds within the second of the time.
@@ -68,6 +66,8 @@ pub(in crate::parse) enum Shape {
     Target,
     /// No blank inside, perhaps empty.
     Word,
+    /// The same, and the client's address: one with a port is of a server that knows no users.
+    Client,
     /// Letters, dashes and underscores.
     Token,
     /// `HTTP/1.1`, `1.1`, `2`.
@@ -131,4 +131,4 @@ pub(in crate::parse) const ANYTHING: Field = Field::new(Meaning::Nothing, Shape:
 pub(in crate::parse) const WORD: Field = Field::new(Meaning::Nothing, Shape::Word);
 
 /// The client's address.
-pub(in crate::parse) const CLIENT: Field = Field::new(Meaning::Client, Shape::Word);
+pub(in crate::parse) const CLIENT: Field = Field::new(Meaning::Nothing, Shape::Client);

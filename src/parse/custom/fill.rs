@@ -38,11 +38,11 @@ impl Compiled {
         let mut no_users = found.memo.reading.no_users;
         for (index, step) in self.steps.iter().enumerate() {
             let text = match step.field.meaning {
-                Meaning::Nothing | Meaning::Time => continue,
-                Meaning::Client => {
+                Meaning::Nothing if step.field.shape == Shape::Client => {
                     no_users |= has_port(found.span(index));
                     continue;
                 }
+                Meaning::Nothing | Meaning::Time => continue,
                 _ if step.padded => found.span(index).trim_ascii(),
                 _ => found.span(index),
             };
@@ -141,7 +141,7 @@ pub(super) fn put<'a>(record: &mut Record<'a>, meaning: Meaning, text: &'a [u8])
         Meaning::Version => record.version = present(text),
         Meaning::Pid => record.pid = pid(text),
         Meaning::Millis => record.time = record.time.map(|t| with_millis(t, text)),
-        Meaning::Nothing | Meaning::Client | Meaning::Time | Meaning::Message | Meaning::Logger | Meaning::Level => {}
+        Meaning::Nothing | Meaning::Time | Meaning::Message | Meaning::Logger | Meaning::Level => {}
     }
     Ok(())
 }

@@ -228,13 +228,15 @@ impl Compiled {
         })
     }
 
-    /// Reads one line. `out` is whole only where the verdict is a request, and of no use else.
+    /// Reads one line. `out` is filled where the verdict is a request, and empty else.
     pub fn parse<'a>(&self, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
         if self.message {
             return Verdict::NotMine;
         }
         let verdict = self.parse_any(text, memo, out);
-        if verdict == Verdict::Request && out.latency_us.is_some() && self.dialect() == Dialect::Nginx {
+        if verdict != Verdict::Request {
+            *out = Record::default();
+        } else if out.latency_us.is_some() && self.dialect() == Dialect::Nginx {
             out.ends = Ends::LastByte;
         }
         verdict

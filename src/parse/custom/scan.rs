@@ -242,7 +242,7 @@ pub(super) fn measured(step: &Step, field: &[u8], next: &[u8], digits: bool) -> 
     let shape = step.field.shape;
     let count = |ok: fn(&u8) -> bool| field.iter().take_while(|b| ok(b)).count();
     match shape {
-        Shape::Word => word(field, next),
+        Shape::Word | Shape::Client => word(field, next),
         Shape::Token => Some(count(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'))).filter(|n| *n <= 32),
         Shape::Protocol => {
             let known = matches!(

@@ -168,7 +168,8 @@ pub(super) fn steps(pieces: &[Piece], dialect: Dialect, dated: bool) -> Result<(
             field.shape = Shape::Dated;
         }
         if let Some(last) = steps.last().filter(|_| literal.is_empty())
-            && (last.field.shape.is_free() || matches!(last.field.shape, Shape::Word | Shape::Phrase | Shape::StatusPhrase))
+            && (last.field.shape.is_free()
+                || matches!(last.field.shape, Shape::Word | Shape::Client | Shape::Phrase | Shape::StatusPhrase))
         {
             return Err(FormatError::new(
                 at,
