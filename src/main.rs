@@ -1,3 +1,7 @@
 //! Entry: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vitalog::cli::main(std::env::args_os(), vitalog::drive::clock::now())
+}

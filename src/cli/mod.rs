@@ -7,6 +7,7 @@ pub mod args;
 pub mod config;
 pub mod deliver;
 pub mod exit;
+pub mod prepare;
 pub mod progress;
 pub mod settings;
 pub mod when;
@@ -15,15 +16,21 @@ use std::ffi::OsString;
 use std::io;
 use std::io::IsTerminal;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::CommandFactory;
 use clap::Parser;
 use jiff::tz::TimeZone;
 
+use crate::drive::analyze;
 use crate::error::Error;
 use crate::error::Fault;
+use crate::stats::stored;
+use crate::stats::summary::sum_up;
 use crate::time::Timestamp;
+use crate::verdict::health::judge;
 use crate::write::Report;
 use crate::write::figures::clean;
 use args::Command;
@@ -70,7 +77,7 @@ fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error
     {
         say(&format!("configuration '{}'", clean(file.to_string_lossy().as_bytes())));
     }
-    run_analyze(&settings)
+    run_analyze(&settings, now)
 }
 
 /// What a batch run gives back: the report, and the snapshot it was made from in its stored form.
@@ -80,18 +87,47 @@ struct Outcome {
 }
 
 /// Reads, judges and writes as `settings` say.
-fn run_analyze(settings: &Settings) -> Result<Exit, Error> {
-    let outcome = read(settings)?;
+fn run_analyze(settings: &Settings, now: Timestamp) -> Result<Exit, Error> {
+    let outcome = read(settings, now)?;
     let delivered = deliver::deliver(&outcome.report, &outcome.stored, settings, &mut io::stdout().lock());
     Ok(delivered.and(deliver::judged(&outcome.report, &settings.fail_on)))
 }
 
-/// The batch run over everything that `settings` name. `drive::batch` belongs here.
-fn read(settings: &Settings) -> Result<Outcome, Error> {
-    if settings.paths.is_empty() {
-        return Err(Error::usage("nothing to read"));
+/// The batch run over everything that `settings` name.
+fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
+    let paths: Vec<String> = settings.paths.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    let asked = prepare::asked(settings)?;
+    let piped = paths.iter().any(|p| p == "-");
+    let total = if settings.progress && !piped { Some(analyze::size(&paths)) } else { None };
+    let progress = progress::Progress::new(total, settings.progress);
+    let ask = analyze::Ask {
+        paths,
+        settings: Arc::new(prepare::reading(settings)?),
+        plan: prepare::plan(settings)?,
+        now,
+        threads: settings.threads.map_or_else(cores, NonZeroUsize::get),
+        keep_parts: settings.outputs.iter().any(|o| o.form == settings::Form::Snapshot),
+        listen: false,
+        progress: &|bytes| progress.advance(bytes),
+    };
+    let found = analyze::read(&ask);
+    progress.finish();
+    for source in found.sources.iter().filter(|_| !settings.quiet) {
+        if let Some(error) = &source.error {
+            say(&clean(error.as_bytes()).to_string());
+        }
     }
-    Ok(Outcome { report: Report::default(), stored: Box::new(Vec::new) })
+    for note in found.notes.iter().filter(|_| settings.verbose > 0) {
+        say(&clean(note.as_bytes()).to_string());
+    }
+    let summary = sum_up(&found.snapshot, &found.asked(asked));
+    let (health, service_health) = judge(&summary, &[], &settings.health_promises());
+    let parts = found.parts;
+    Ok(Outcome { report: Report { summary, health, service_health }, stored: Box::new(move || stored::store(&parts)) })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Columns of the terminal that standard output is.

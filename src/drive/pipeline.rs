@@ -163,6 +163,13 @@ impl SourceForm {
     }
 }
 
+impl SourceForm {
+    /// The names of its written forms, most frequent first.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.form.names()
+    }
+}
+
 fn path_is_proxy(path: &str) -> bool {
     ["nginx", "haproxy", "caddy", "traefik", "envoy", "apache"].iter().any(|proxy| path.contains(proxy))
 }

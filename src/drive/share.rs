@@ -168,6 +168,7 @@ impl<'a> Worker<'a> {
     fn whole(&self, file: usize, share: &mut Share) -> Result<(), Error> {
         let mut archive = open(self.job, file)?;
         let form = self.opened[file].find(self.job, file, &mut archive);
+        let archive = behind(self.job, file, archive)?;
         let mut walk = Walk::new(&self.job.settings, &form, None);
         let beside = self.job.threads > 1;
         let mut taken = Taken::default();
@@ -231,6 +232,27 @@ fn open(job: &Job<'_>, file: usize) -> Result<Archive, Error> {
     if of.path.as_os_str() == "-" { Archive::stdin() } else { Archive::open(&of.path) }
 }
 
+/// Behind what is counted elsewhere already.
+fn behind(job: &Job<'_>, file: usize, mut archive: Archive) -> Result<Archive, Error> {
+    let of = &job.files[file];
+    if of.skip == 0 {
+        return Ok(archive);
+    }
+    if let Some(length) = archive.plain_len() {
+        return Archive::open_range(&of.path, of.skip, length);
+    }
+    let mut left = usize::try_from(of.skip).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; 256 << 10];
+    while left > 0 {
+        let most = left.min(buffer.len());
+        match archive.read(&mut buffer[..most])? {
+            0 => break,
+            n => left -= n,
+        }
+    }
+    Ok(archive)
+}
+
 /// Events taken out of a walk while it goes on.
 #[derive(Default)]
 struct Taken {
@@ -283,7 +305,7 @@ impl Piece {
 pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, before: Option<Carry>) -> Share {
     let mut share = Share { file, snapshot: empty(job), pieces: Vec::new(), error: None };
     let mut walk = Walk::new(&job.settings, form, before);
-    let archive = match open(job, file) {
+    let archive = match open(job, file).and_then(|archive| behind(job, file, archive)) {
         Ok(archive) => archive,
         Err(error) => {
             share.error = Some(error);

@@ -21,6 +21,7 @@ use super::snapshot::Plan;
 use super::snapshot::SlotLines;
 use super::snapshot::Snapshot;
 use super::tally::Tally;
+use crate::input::identity::Head;
 use crate::parse::Auth;
 use crate::parse::Cache;
 use crate::route::NamedBy;
@@ -71,10 +72,10 @@ pub struct Source {
     pub requests: u64,
     /// Why it could not be read to its end.
     pub error: Option<String>,
-    /// Fingerprint of the first bytes.
-    pub head: (u64, u64),
-    /// Digest of all bytes; 0 where none was taken.
-    pub digest: u128,
+    /// Fingerprint of the first bytes; `None` where it was a pipe.
+    pub head: Option<Head>,
+    /// Digest of all bytes.
+    pub digest: [u64; 2],
 }
 
 /// A snapshot as plain data, in one order.

@@ -47,6 +47,11 @@ impl Zone {
         Some(Self { zone, name: name.to_owned() })
     }
 
+    /// A zone with the name that the report gives it.
+    pub fn new(zone: TimeZone, name: impl Into<String>) -> Self {
+        Self { zone, name: name.into() }
+    }
+
     /// UTC.
     pub fn utc() -> Self {
         Self { zone: TimeZone::UTC, name: "UTC".to_owned() }

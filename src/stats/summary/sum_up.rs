@@ -180,6 +180,8 @@ pub fn sum_up(snapshot: &Snapshot, asked: &Asked) -> Summary {
         routes,
         series,
         versions: versions(snapshot),
+        exceptions: snapshot.failures().figures(),
+        lifecycle: snapshot.doings().figures(),
         input: intake(snapshot, asked, probes),
         period,
         ..Summary::default()
