@@ -117,7 +117,8 @@ pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
 fn tasks(job: &Job<'_>) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (file, of) in job.files.iter().enumerate() {
-        let length = (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
+        let length =
+            (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
         let chunks = length.filter(|l| *l >= 2 * CHUNK && of.skip == 0).map(|l| (l, l.div_ceil(CHUNK)));
         let borders = chunks.and_then(|(length, shares)| line_starts(&of.path, length, shares).ok());
         match borders {

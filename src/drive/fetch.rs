@@ -15,7 +15,8 @@ pub fn fetch(url: &str) -> Result<Vec<u8>, Error> {
     let host = url.split("://").nth(1).unwrap_or(url).split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10))).build().into();
-    let failed = |why: String| Error::usage(format!("reading the openapi document from '{host}': {why} (save it and name the file)"));
+    let failed =
+        |why: String| Error::usage(format!("reading the openapi document from '{host}': {why} (save it and name the file)"));
     let mut answer = agent.get(url).call().map_err(|e| failed(why(&e)))?;
     answer.body_mut().with_config().limit(LARGEST).read_to_vec().map_err(|e| failed(why(&e)))
 }

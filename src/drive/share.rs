@@ -139,12 +139,8 @@ impl<'a> Worker<'a> {
         if self.share.as_ref().is_some_and(|s| s.file != file) {
             self.send();
         }
-        let mut share = self.share.take().unwrap_or_else(|| Share {
-            file,
-            snapshot: empty(self.job),
-            pieces: Vec::new(),
-            error: None,
-        });
+        let mut share =
+            self.share.take().unwrap_or_else(|| Share { file, snapshot: empty(self.job), pieces: Vec::new(), error: None });
         let walked = match task {
             Task::Whole { .. } => self.whole(file, &mut share),
             Task::Chunk { from, to, .. } => self.chunk(file, *from, *to, &mut share),
