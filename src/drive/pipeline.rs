@@ -17,7 +17,6 @@ use crate::line::Peeled;
 use crate::line::Unwrapper;
 use crate::line::join::Held;
 use crate::line::split::Block;
-use crate::line::split::RawLine;
 use crate::parse::Exception;
 use crate::parse::Record;
 use crate::parse::Reject;
@@ -103,6 +102,9 @@ pub struct SourceForm {
     pub service: Option<String>,
     /// Its side of a proxy.
     pub layer: Layer,
+    /// A router's lines stand between those of the processes that it asks: lines of different instances may be about
+    /// one request.
+    pub with_router: bool,
     /// The first time written in it.
     pub first_time: Option<Timestamp>,
     /// What a missing year or day is nearest to.
@@ -124,6 +126,7 @@ impl SourceForm {
                 hints.push((hint.time, instance_of(&hint)));
             }
         }
+        let with_router = unwrapper.name().is_some_and(|name| name.contains("heroku"));
         let sample: Vec<&[u8]> = peeled.iter().map(Vec::as_slice).collect();
         let form = detect::detect(&sample, &settings.forms.settings);
         let mut looker = Looker::new(&form, &settings.forms);
@@ -135,7 +138,8 @@ impl SourceForm {
             let own = match &look {
                 Look::Request(_) => {
                     routers += usize::from(record.role == Role::Router);
-                    scout.see(&record, Aside { time: *wrapped, offset, instance: *instance });
+                    let instance = if with_router { 0 } else { *instance };
+                    scout.see(&record, Aside { time: *wrapped, offset, instance });
                     record.time
                 }
                 Look::Other(envelope) => envelope.time,
@@ -155,6 +159,7 @@ impl SourceForm {
             pairing: scout.decide(),
             service: rule.map(|r| r.name.clone()),
             layer: rule.and_then(|r| r.layer).unwrap_or(by_form),
+            with_router,
             first_time,
             near,
             unwrapper,
@@ -544,7 +549,11 @@ impl Count {
             }
             return;
         }
-        let instance = self.whose.get(whose).map_or_else(|| instance_of(hint), |w| w.instance);
+        let instance = match self.whose.get(whose) {
+            _ if self.source.with_router => 0,
+            Some(whose) => whose.instance,
+            None => instance_of(hint),
+        };
         let mut pairer = std::mem::take(&mut self.carry.pairer);
         let aside = Aside { time: hint.time, offset, instance };
         let companions = pairer.take(record, aside, |record, aside| self.paired(record, aside, out));
