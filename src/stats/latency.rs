@@ -59,6 +59,14 @@ pub fn fine_highest(bucket: u16) -> u64 {
     highest_of(bucket, FINE_BITS)
 }
 
+/// The lowest value of a coarse bucket.
+#[inline]
+pub fn coarse_lowest(bucket: u16) -> u64 {
+    let (index, half) = (u64::from(bucket.min(coarse(HIGHEST_US))), 1 << (COARSE_BITS - 1));
+    let shift = (index / half).saturating_sub(1);
+    (index - shift * half) << shift
+}
+
 /// The highest value of a coarse bucket.
 pub fn coarse_highest(bucket: u16) -> u64 {
     highest_of(bucket, COARSE_BITS)
@@ -108,11 +116,14 @@ impl Bounds {
 const PAGE: usize = 256;
 /// As many values stay a list; more become pages.
 const FEW: usize = 384;
+/// As many values wait before they enter the pages: a page's cache line is then fetched once for several of them.
+const WAIT: usize = 1024;
 
 /// A histogram of three significant digits with exact count, sum, smallest and largest value and exact counts at the
 /// limits it was recorded with.
 #[derive(Debug, Clone, Default)]
 pub struct Fine {
+    /// All values of a short histogram; of a fuller one those that have not entered its pages yet.
     few: Vec<u16>,
     pages: Vec<Option<Box<[u32; PAGE]>>>,
     /// What a page's 32 bits could not hold, by bucket.
@@ -146,22 +157,30 @@ impl Fine {
                 *self.at_limit.entry(limit).or_default() += 1;
             }
         }
-        if self.pages.is_empty() && self.few.len() < FEW {
-            if self.few.capacity() == self.few.len() {
-                self.few.reserve_exact(self.few.len().clamp(8, FEW));
-            }
-            self.few.push(bucket);
+        if self.few.len() == self.few.capacity() {
+            self.make_room();
+        }
+        self.few.push(bucket);
+    }
+
+    /// Lets the list grow, or empties it into the pages.
+    #[cold]
+    fn make_room(&mut self) {
+        let most = if self.pages.is_empty() { FEW } else { WAIT };
+        if self.few.len() < most {
+            self.few.reserve_exact(self.few.len().clamp(8, most - self.few.len()));
             return;
         }
-        self.add(bucket, 1);
+        let mut waiting = std::mem::take(&mut self.few);
+        for bucket in waiting.drain(..) {
+            self.add(bucket, 1);
+        }
+        self.few = waiting;
     }
 
     fn add(&mut self, bucket: u16, n: u64) {
         if self.pages.is_empty() {
             self.pages.resize_with(usize::from(fine(HIGHEST_US)) / PAGE + 1, || None);
-            for bucket in std::mem::take(&mut self.few) {
-                self.add(bucket, 1);
-            }
         }
         let at = usize::from(bucket);
         let page = self.pages[at / PAGE].get_or_insert_with(|| Box::new([0; PAGE]));
@@ -187,6 +206,7 @@ impl Fine {
             *self.at_limit.entry(limit).or_default() += n;
         }
         if self.pages.is_empty() && other.pages.is_empty() && self.few.len() + other.few.len() <= FEW {
+            self.few.reserve_exact(other.few.len());
             self.few.extend_from_slice(&other.few);
             return;
         }
@@ -266,7 +286,26 @@ impl Fine {
     /// The value at quantile `q` (0 to 1): the smallest recorded one with at least `q` of all at or below it, to three
     /// digits, never beyond smallest and largest; `None` without values.
     pub fn quantile_us(&self, q: f64) -> Option<u64> {
-        (self.count > 0).then(|| quantile_of(&self.histogram(), q, self.min_us, self.max_us))
+        self.quantiles_us([q]).map(|[value]| value)
+    }
+
+    /// The values at several quantiles, ascending; see [`Fine::quantile_us`]. Short histograms are read as the list they
+    /// are, fuller ones through hdrhistogram.
+    pub fn quantiles_us<const N: usize>(&self, at: [f64; N]) -> Option<[u64; N]> {
+        if self.count == 0 {
+            return None;
+        }
+        if self.pages.is_empty() && self.spilled.is_empty() {
+            let mut all = self.few.clone();
+            all.sort_unstable();
+            return Some(at.map(|q| {
+                let rank = nearest_rank(all.len() as u64, q).unwrap_or(1);
+                let bucket = usize::try_from(rank - 1).ok().and_then(|i| all.get(i)).copied().unwrap_or(0);
+                fine_highest(bucket).clamp(self.min_us, self.max_us.max(self.min_us))
+            }));
+        }
+        let all = self.histogram();
+        Some(at.map(|q| quantile_of(&all, q, self.min_us, self.max_us)))
     }
 
     /// For storing: plain data in one order.
@@ -386,6 +425,7 @@ mod tests {
         for value in [0, 1, 2, 999, 2047, 2048, 2049, 4095, 4096, 123_456, 30_000_000, 3_600_000_001, HIGHEST_US] {
             assert_eq!(three.highest_equivalent(value), fine_highest(fine(value)), "fine {value}");
             assert_eq!(two.highest_equivalent(value), coarse_highest(coarse(value)), "coarse {value}");
+            assert_eq!(two.lowest_equivalent(value), coarse_lowest(coarse(value)), "coarse {value}");
         }
     }
 

@@ -6,6 +6,7 @@
 //! any time, which is plain addition and so gives what recording coarsely would have given.
 
 use super::latency::coarse;
+use super::latency::coarse_lowest;
 use super::latency::gather;
 
 /// What one group did in one slot.
@@ -47,7 +48,12 @@ impl Slot {
     pub fn record(&mut self, status: u16, bytes: u64, latency_us: Option<u64>, limits_us: &[u64]) {
         match self.statuses.iter_mut().find(|s| s.0 == status) {
             Some(s) => s.1 += 1,
-            None => self.statuses.push((status, 1)),
+            None => {
+                if self.statuses.len() == self.statuses.capacity() {
+                    self.statuses.reserve_exact(1 + self.statuses.len());
+                }
+                self.statuses.push((status, 1));
+            }
         }
         self.bytes += bytes;
         let Some(us) = latency_us else { return };
@@ -175,21 +181,26 @@ fn pack(out: &mut Vec<u8>, slot: &Slot, before: u32) {
     if slot.bytes > 0 {
         put(out, slot.bytes);
     }
-    if slot.timed > 0 {
-        put(out, slot.min_us);
-        if slot.timed > 1 {
-            put(out, slot.max_us - slot.min_us);
-            put(out, slot.sum_us.wrapping_sub(slot.min_us.wrapping_mul(u64::from(slot.timed))));
+    match (slot.timed, slot.buckets.first(), slot.buckets.last()) {
+        (0, ..) => {}
+        (1, ..) => put(out, slot.min_us),
+        (_, Some(first), Some(last)) => {
+            // within their buckets: smallest, largest and sum are then small numbers
             put(out, slot.buckets.len() as u64);
-            let mut last = 0;
+            let (mut before, mut least) = (0, 0_u64);
             for &(bucket, n) in &slot.buckets {
-                put(out, u64::from(bucket - last));
-                last = bucket;
+                put(out, u64::from(bucket - before));
+                before = bucket;
                 if counted {
                     put(out, u64::from(n));
                 }
+                least = least.wrapping_add(coarse_lowest(bucket).wrapping_mul(u64::from(n)));
             }
+            put(out, slot.min_us.wrapping_sub(coarse_lowest(first.0)));
+            put(out, slot.max_us.wrapping_sub(coarse_lowest(last.0)));
+            put(out, slot.sum_us.wrapping_sub(least));
         }
+        _ => {}
     }
     if !slot.over.is_empty() {
         put(out, slot.over.len() as u64);
@@ -220,20 +231,22 @@ fn unpack_checked(rest: &mut &[u8], before: u32, slot: &mut Slot) -> Option<()> 
     if flags & HAS_BYTES != 0 {
         slot.bytes = get(rest)?;
     }
-    if slot.timed > 0 {
+    if slot.timed == 1 {
         slot.min_us = get(rest)?;
         (slot.max_us, slot.sum_us) = (slot.min_us, slot.min_us);
-        if slot.timed == 1 {
-            slot.buckets.push((coarse(slot.min_us), 1));
-        } else {
-            slot.max_us = slot.min_us.checked_add(get(rest)?)?;
-            slot.sum_us = get(rest)?.wrapping_add(slot.min_us.wrapping_mul(u64::from(slot.timed)));
-            let mut bucket: u16 = 0;
-            for _ in 0..get(rest)?.min(5000) {
-                bucket = bucket.checked_add(u16::try_from(get(rest)?).ok()?)?;
-                slot.buckets.push((bucket, if flags & COUNTED != 0 { get32(rest)? } else { 1 }));
-            }
+        slot.buckets.push((coarse(slot.min_us), 1));
+    } else if slot.timed > 1 {
+        let (mut bucket, mut least) = (0_u16, 0_u64);
+        for _ in 0..get(rest)?.min(5000) {
+            bucket = bucket.checked_add(u16::try_from(get(rest)?).ok()?)?;
+            let n = if flags & COUNTED != 0 { get32(rest)? } else { 1 };
+            slot.buckets.push((bucket, n));
+            least = least.wrapping_add(coarse_lowest(bucket).wrapping_mul(u64::from(n)));
         }
+        let (first, last) = (slot.buckets.first()?.0, slot.buckets.last()?.0);
+        slot.min_us = coarse_lowest(first).wrapping_add(get(rest)?);
+        slot.max_us = coarse_lowest(last).wrapping_add(get(rest)?);
+        slot.sum_us = least.wrapping_add(get(rest)?);
     }
     if flags & HAS_OVER != 0 {
         for _ in 0..get(rest)?.min(1000) {
@@ -242,6 +255,9 @@ fn unpack_checked(rest: &mut &[u8], before: u32, slot: &mut Slot) -> Option<()> 
     }
     Some(())
 }
+
+/// Room kept for the next slots of a track, in bytes.
+const ROOM: usize = 48;
 
 /// As many of the newest slots stay open: small steps back in time (several workers, one file) cost nothing.
 const OPEN: usize = 3;
@@ -275,6 +291,7 @@ impl Track {
         }
         let at = self.open.partition_point(|s| s.number < number);
         if self.open.len() < OPEN {
+            self.open.reserve_exact(1);
             self.open.insert(at, Slot::new(number));
             return &mut self.open[at];
         }
@@ -301,6 +318,10 @@ impl Track {
 
     fn pack_one(&mut self, slot: &mut Slot) {
         slot.tidy();
+        if self.packed.capacity() - self.packed.len() < ROOM {
+            // by an eighth: thousands of tracks with half their room empty would be most of the memory
+            self.packed.reserve_exact(ROOM + self.packed.len() / 8);
+        }
         pack(&mut self.packed, slot, self.last);
         self.last = slot.number;
         self.packed_slots += 1;

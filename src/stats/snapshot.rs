@@ -180,6 +180,17 @@ pub fn width_of(seconds: u32) -> u32 {
     }
 }
 
+/// The slot a second lies in. The usual widths are constants to the compiler, which spares a division.
+#[inline]
+fn slot_of(second: u32, width: u32) -> u32 {
+    match width {
+        1 => second,
+        60 => second / 60,
+        900 => second / 900,
+        width => second / width,
+    }
+}
+
 fn second_of(time: Timestamp) -> u32 {
     u32::try_from(time.second().max(0)).unwrap_or(u32::MAX - 1)
 }
@@ -241,7 +252,10 @@ impl Snapshot {
         }
         let here = &mut self.desks[desk];
         let route = here.router.id(record.method, record.path, record.route, status == 404 || status == 405);
-        let era = if record.version == here.last_version.as_slice() { here.last_era } else { here.era(record.version) };
+        // Lengths first: comparing nothing with nothing by `memcmp` touches the address 1, which costs some 40 ns.
+        let same = record.version.len() == here.last_version.len()
+            && (record.version.is_empty() || record.version == here.last_version.as_slice());
+        let era = if same { here.last_era } else { here.era(record.version) };
         if era > 0
             && let Some(era) = here.eras.get_mut(era)
         {
@@ -429,7 +443,7 @@ impl Snapshot {
                 let bytes = (hit.bytes != ABSENT).then_some(u64::from(hit.bytes));
                 tally.record(hit.status, bytes, latency_us, &self.plan.bounds);
                 if hit.second != ABSENT {
-                    let slot = track.slot(hit.second / self.width);
+                    let slot = track.slot(slot_of(hit.second, self.width));
                     slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
                     if let Some(steps) = &mut self.steps {
                         let slot = steps.groups.entry((hit.second, group)).or_insert_with(|| Slot::new(hit.second));

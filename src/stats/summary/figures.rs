@@ -14,7 +14,6 @@ use crate::stats::counts::is_aborted;
 use crate::stats::counts::is_client_error;
 use crate::stats::group::Group;
 use crate::stats::latency::Fine;
-use crate::stats::latency::quantile_of;
 
 /// A sum of groups, before it becomes figures.
 #[derive(Debug, Default)]
@@ -152,19 +151,17 @@ fn cache_word(word: Cache) -> &'static str {
 
 /// Figures of a fine histogram; `None` without values.
 pub(super) fn latency(fine: &Fine) -> Option<Latency> {
-    let (min_us, max_us) = (fine.min_us()?, fine.max_us()?);
-    let all = fine.histogram();
-    let at = |q| quantile_of(&all, q, min_us, max_us);
+    let [p50_us, p90_us, p95_us, p99_us, p999_us] = fine.quantiles_us([0.5, 0.9, 0.95, 0.99, 0.999])?;
     Some(Latency {
         count: fine.count(),
-        min_us,
+        min_us: fine.min_us()?,
         mean_us: (fine.sum_us() + fine.count() / 2) / fine.count(),
-        p50_us: at(0.5),
-        p90_us: at(0.9),
-        p95_us: at(0.95),
-        p99_us: at(0.99),
-        p999_us: at(0.999),
-        max_us,
+        p50_us,
+        p90_us,
+        p95_us,
+        p99_us,
+        p999_us,
+        max_us: fine.max_us()?,
         digits: 3,
     })
 }

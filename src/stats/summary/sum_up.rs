@@ -21,9 +21,11 @@ use crate::stats::counts::ErrorRule;
 use crate::stats::counts::is_client_error;
 use crate::stats::group::Group;
 use crate::stats::group::Layer;
+use crate::stats::latency::HIGHEST_US;
+use crate::stats::latency::coarse;
 use crate::stats::latency::coarse_quantile;
+use crate::stats::slots::Slot;
 use crate::stats::slots::TrackCursor;
-use crate::stats::slots::wide;
 use crate::stats::snapshot::Snapshot;
 use crate::time::SECOND;
 use crate::time::Timestamp;
@@ -248,7 +250,7 @@ fn versions(snapshot: &Snapshot) -> Vec<VersionFigures> {
     all
 }
 
-/// The course of time over the given groups: all cursors walk together, one slot at a time.
+/// The course of time over the given groups: all cursors walk together, a window of slots at a time.
 fn series<'a>(
     snapshot: &Snapshot,
     asked: &Asked,
@@ -257,34 +259,76 @@ fn series<'a>(
 ) -> Series {
     let mut cursors: Vec<(TrackCursor<'_>, bool)> = groups.map(|g| (g.group.track.cursor(), names[g.name].streaming)).collect();
     let mut slots = Vec::new();
-    while let Some(number) = cursors.iter_mut().filter_map(|c| c.0.peek()).min() {
-        let mut here = SlotFigures {
-            start: Timestamp::from_seconds(i64::from(number) * i64::from(snapshot.width())),
-            ..SlotFigures::default()
-        };
-        let (mut buckets, mut min_us, mut max_us) = (Vec::new(), u64::MAX, 0);
+    let mut window: Vec<(SlotFigures, Dense)> = (0..WINDOW).map(|_| Default::default()).collect();
+    while let Some(first) = cursors.iter_mut().filter_map(|c| c.0.peek()).min() {
         for (cursor, streaming) in &mut cursors {
-            if cursor.peek() != Some(number) {
-                continue;
-            }
-            let Some(slot) = cursor.next_slot() else { continue };
-            for &(status, n) in &slot.statuses {
-                let n = u64::from(n);
-                here.requests += n;
-                here.errors += if asked.errors.is_error(status) { n } else { 0 };
-                here.client_errors += if is_client_error(status) { n } else { 0 };
-            }
-            if !*streaming && slot.timed > 0 {
-                buckets.extend_from_slice(&slot.buckets);
-                min_us = min_us.min(slot.min_us);
-                max_us = max_us.max(slot.max_us);
+            while let Some(number) = cursor.peek().filter(|n| *n - first < WINDOW) {
+                let Some(slot) = cursor.next_slot() else { break };
+                let (here, latencies) = &mut window[(number - first) as usize];
+                for &(status, n) in &slot.statuses {
+                    let n = u64::from(n);
+                    here.requests += n;
+                    here.errors += if asked.errors.is_error(status) { n } else { 0 };
+                    here.client_errors += if is_client_error(status) { n } else { 0 };
+                }
+                if !*streaming && slot.timed > 0 {
+                    latencies.add(slot);
+                }
             }
         }
-        let buckets = wide(&buckets);
-        let at = |q| coarse_quantile(&buckets, q, min_us, max_us);
-        (here.p50_us, here.p95_us, here.p99_us) = (at(0.5), at(0.95), at(0.99));
-        here.max_us = (!buckets.is_empty()).then_some(max_us);
-        slots.push(here);
+        for (number, (here, latencies)) in (first..).zip(&mut window) {
+            if here.requests > 0 {
+                here.start = Timestamp::from_seconds(i64::from(number) * i64::from(snapshot.width()));
+                latencies.tell(here);
+                slots.push(std::mem::take(here));
+            }
+        }
     }
     Series { slot_seconds: u64::from(snapshot.width()), slots }
+}
+
+/// Slots that are filled at a time: every track is looked at once for so many.
+const WINDOW: u32 = 64;
+
+/// Coarse latencies of one slot over all groups, as an array that is used again and again.
+#[derive(Default)]
+struct Dense {
+    counts: Vec<u64>,
+    min_us: u64,
+    max_us: u64,
+    count: u64,
+}
+
+impl Dense {
+    fn add(&mut self, slot: &Slot) {
+        if self.count == 0 {
+            (self.min_us, self.max_us) = (u64::MAX, 0);
+            self.counts.resize(usize::from(coarse(HIGHEST_US)) + 1, 0);
+        }
+        self.min_us = self.min_us.min(slot.min_us);
+        self.max_us = self.max_us.max(slot.max_us);
+        for &(bucket, n) in &slot.buckets {
+            if let Some(count) = self.counts.get_mut(usize::from(bucket)) {
+                *count += u64::from(n);
+                self.count += u64::from(n);
+            }
+        }
+    }
+
+    /// Fills in the slot's quantiles and forgets them.
+    fn tell(&mut self, here: &mut SlotFigures) {
+        if self.count == 0 {
+            return;
+        }
+        let buckets: Vec<(u16, u64)> = (coarse(self.min_us)..=coarse(self.max_us))
+            .filter_map(|bucket| {
+                let n = std::mem::take(self.counts.get_mut(usize::from(bucket))?);
+                (n > 0).then_some((bucket, n))
+            })
+            .collect();
+        let at = |q| coarse_quantile(&buckets, q, self.min_us, self.max_us);
+        (here.p50_us, here.p95_us, here.p99_us) = (at(0.5), at(0.95), at(0.99));
+        here.max_us = Some(self.max_us);
+        self.count = 0;
+    }
 }
