@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 // `tests/cases/*.toml`: input, arguments, what must come out. A new case needs no Rust.
-// mod cases;
+mod cases;
 // Exit codes, messages, closed pipes, several outputs from one read.
-// mod command;
+mod command;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
 // How the tests run the program. Holds no tests.
-// mod program;
+mod program;
 // Every command that README.md shows is run, and its output compared.
-// mod readme;
+mod readme;
 // Every file in `samples/` gives the figures that were counted without us.
-// mod samples;
+mod samples;

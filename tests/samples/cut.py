@@ -141,6 +141,8 @@ STARTS = {
     "nginx-timing": r"^127\.",
 }
 TRACEBACK = re.compile(r"(?:^|\s)(?:\+ Exception Group )?Traceback \(most recent call last\):$")
+# The line with which a server or an application reports the traceback right below it: it belongs to the report.
+HEAD = re.compile(r"Exception in (?:ASGI|WSGI) application|Error handling request|Exception on \S+ \[|nhandled exception")
 
 
 def read(path):
@@ -166,17 +168,20 @@ def count(raw, reader, unwrap):
 
 def kinds(raw, name, reader):
     """Lines by kind, for the forms whose records can be told from a traceback's lines by their beginning."""
-    start, found, inside = re.compile(STARTS[name]), collections.Counter(), False
+    start, found, inside, head = re.compile(STARTS[name]), collections.Counter(), False, False
     for text in raw:
         text = ANSI.sub("", text)
         if reader(text) or WEBSOCKET.search(text):
             kind, inside = "requests", False
         elif TRACEBACK.search(text):
             kind, inside = "traceback", True
+            found["traceback"] += head
+            found["rest"] -= head
         elif inside and not start.search(text):
             kind = "traceback"
         else:
             kind, inside = "rest", False
+        head = kind == "rest" and bool(HEAD.search(text))
         found[kind] += 1
     return {kind: found[kind] for kind in ("requests", "companion", "traceback", "malformed", "rest")}
 
