@@ -5,6 +5,7 @@
 mod generate;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::Criterion;
 use criterion::Throughput;
@@ -12,18 +13,18 @@ use criterion::criterion_group;
 use criterion::criterion_main;
 use vitalog::line::split::Block;
 use vitalog::parse::Record;
-use vitalog::parse::Verdict;
 use vitalog::parse::detect::SAMPLE;
-use vitalog::parse::detect::Settings;
 use vitalog::parse::detect::detect;
-use vitalog::parse::reader::Reader;
+use vitalog::parse::look::Chosen;
+use vitalog::parse::look::Look;
+use vitalog::parse::look::Looker;
 
 /// Requests among the log's lines.
-fn requests(log: &[u8], reader: &mut Reader) -> u64 {
+fn requests(log: &[u8], looker: &mut Looker) -> u64 {
     let mut found = 0;
     for line in Block::new(log, 0).lines() {
         let mut record = Record::default();
-        found += u64::from(reader.read(line.bytes, &mut record) == Verdict::Request);
+        found += u64::from(matches!(looker.look(line.bytes, &mut record), Look::Request(_)));
         black_box(record.latency_us);
     }
     found
@@ -36,11 +37,12 @@ fn read(criterion: &mut Criterion) {
         let log = generate::log(form, 64 << 20);
         let lines = generate::lines(&log);
         let sample: Vec<&[u8]> = Block::new(&log, 0).lines().take(SAMPLE).map(|line| line.bytes).collect();
-        let mut reader = Reader::new(&detect(&sample, &Settings::default()));
-        let found = requests(&log, &mut reader);
+        let chosen = Arc::new(Chosen::default());
+        let mut looker = Looker::new(&detect(&sample, &chosen.settings), &chosen);
+        let found = requests(&log, &mut looker);
         assert!(found < lines && found > lines / 1000 * 998, "{form}: {found} requests in {lines} lines");
         group.throughput(Throughput::ElementsAndBytes { elements: lines, bytes: log.len() as u64 });
-        group.bench_function(form, |bencher| bencher.iter(|| requests(black_box(&log), &mut reader)));
+        group.bench_function(form, |bencher| bencher.iter(|| requests(black_box(&log), &mut looker)));
     }
     group.finish();
 }

@@ -22,7 +22,7 @@ fn traffic() -> Vec<(usize, u64)> {
     (0..VALUES)
         .map(|_| {
             let group = (draw() % 64).min(draw() % 64).min(draw() % 64);
-            (usize::try_from(group).expect("below 64"), 200 << (draw() % 13) | draw() % 200)
+            (usize::try_from(group).expect("below 64"), (200 << (draw() % 13)) | (draw() % 200))
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Makes the health of a Python web service visible from the logs it already writes.
 //!
-//! A line goes one way through the house, and the alphabet is the map: [`input`] gives bytes, [`line`] whole lines,
-//! [`parse`] requests, [`route`] their endpoints, [`stats`] counts and measures, [`verdict`] judges, [`write`] tells.
+//! A line goes one way through the house, and the alphabet is the map: [`input`] gives bytes, [`mod@line`] whole lines,
+//! [`parse`] requests, [`route`] their endpoints, [`stats`] counts and measures, [`verdict`] judges, [`mod@write`] tells.
 //! [`cli`] asks and [`drive`] turns the crank; [`error`] and [`time`] are the ground.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should stop"))]
 

@@ -265,7 +265,7 @@ fn length_of(path: &Path) -> Option<u64> {
 
 fn figures(file: &File, told: &Told) -> SourceFigures {
     let form = told.form.as_deref();
-    let names = form.map(|f| f.names()).unwrap_or_default();
+    let names = form.map(SourceForm::names).unwrap_or_default();
     SourceFigures {
         path: file.shown.clone(),
         service: form.and_then(|f| f.service.clone()),

@@ -2,7 +2,7 @@
 //!
 //! `empty`, `record`, `merge`; `stored` adds `store` and `load`. Merging is total and order does not matter: routes are
 //! matched by their keys, histograms have fixed shapes, sums are integers, lists are bounded by rules that order cannot
-//! change. Recording is done in batches: a request becomes one small [`Hit`]; every few thousand of them are gathered by
+//! change. Recording is done in batches: a request becomes one small `Hit`; every few thousand of them are gathered by
 //! group, so that a group's counters, histogram and slots are touched together while they are near.
 
 use std::collections::BTreeMap;

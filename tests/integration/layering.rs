@@ -77,11 +77,11 @@ fn code() -> Vec<Code> {
     let mut lines = Vec::new();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "rs")) {
         let file = path.strip_prefix(root().join("src")).unwrap().to_string_lossy().into_owned();
-        let mut test = false;
+        let mut below = false;
         for (index, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
-            test |= line == "mod tests {";
+            below |= line == "mod tests {";
             let text = line.split_once("//").map_or(line, |(before, _)| before).to_string();
-            lines.push(Code { file: file.clone(), number: index + 1, text, test });
+            lines.push(Code { file: file.clone(), number: index + 1, text, test: below });
         }
     }
     assert!(lines.len() > 100, "the sources are not where they should be");

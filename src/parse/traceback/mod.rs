@@ -39,7 +39,7 @@ pub enum Taken {
     Outside,
     /// A line of a traceback.
     Part,
-    /// Perhaps a line of a traceback: a later [`Offer::settled`] tells. Time, process and nothing else may be read
+    /// Perhaps a line of a traceback: `settled_…` of a later [`Offer`] tells. Time, process and nothing else may be read
     /// from it meanwhile; it is no access line.
     Held,
     /// A line of tracebacks interleaved beyond telling apart: malformed, [`super::Reject::Interleaved`].
