@@ -161,6 +161,29 @@ pub(super) fn supervised<'a>(text: &'a [u8], memo: &mut Memo) -> Option<(Stamp, 
     (count > 0).then_some((time, u32::try_from(pid).ok()?, rest))
 }
 
+/// The time that a logging set-up wrote before any line, access line or not: at its start, bare or in brackets, with the
+/// date, and with a bracket, a sign, a level or a logger behind it. A time that a text merely begins with is none.
+pub(super) fn dated(text: &[u8], memo: &Memo) -> Option<Stamp> {
+    let inside = text.strip_prefix(b"[");
+    let at = inside.unwrap_or(text);
+    if !matches!(at.first(), Some(b'0'..=b'9')) {
+        return None;
+    }
+    let (time, taken) = match iso(at).or_else(|| clf(at)) {
+        Some((time, taken)) => (time, taken),
+        None => slashed(at, memo.reading.day_first).and_then(|(time, taken)| Some((time?, taken)))?,
+    };
+    let rest = at.get(taken..)?;
+    let next = first_token(rest.trim_ascii_start());
+    let logged = if inside.is_some() {
+        rest.first() == Some(&b']')
+    } else {
+        let word = next.split(|b| matches!(b, b':' | b'|' | b',')).next().unwrap_or_default();
+        rest.first() == Some(&b' ') && (matches!(next, b"-" | b"|") || next.first() == Some(&b'[') || is_level(word))
+    };
+    (logged && !matches!(time, Stamp::OfDay(_))).then_some(time)
+}
+
 /// On a Unix socket there is no client: two blanks, or nothing, before the dash.
 fn nobody<'a>(head: &'a [u8], at: &[u8], front: &Front) -> Result<Head<'a>, Refusal> {
     let prefixed = at.len() < head.len();
@@ -413,6 +436,29 @@ mod tests {
     const LOCAL: Stamp = Stamp::Local(1_795_394_208_110_000);
     const SECOND: Stamp = Stamp::Local(1_795_394_208_000_000);
     const EXACT: Stamp = Stamp::Exact(Timestamp(1_795_394_208_000_000));
+
+    #[test]
+    fn any_logged_line_gives_the_time_before_it() {
+        let reading = super::super::access::Reading { day_first: Some(true), ..Default::default() };
+        for (expected, text) in [
+            (Some(LOCAL), "2026-11-23 00:36:48,110 - uvicorn.error - INFO - Started server process [7]"),
+            (Some(EXACT), "[2026-11-23 00:36:48 +0000] [7376] [INFO] Booting worker with pid: 7376"),
+            (Some(EXACT), "[2026-11-23T00:36:48+0000] INFO:     Shutting down"),
+            (Some(SECOND), "23/11/2026 12:36:48 AM [7094] [INFO] uvicorn.error: Application startup complete."),
+            (Some(SECOND), "2026-11-23 00:36:48 [error] 31#31: *7 connect() failed"),
+            (Some(LOCAL), "2026-11-23 00:36:48.110 | ERROR    | main:run:7 - failed"),
+            (Some(SECOND), "2026-11-23 00:36:48 WARNING: slow"),
+            (None, "2026-11-23 00:36:48 was the last time"),
+            (None, "[2026-11-23 00:36:48 to 00:37:00] closed"),
+            (None, "00:36:48 - INFO - no date"),
+            (None, "INFO:     Application startup complete."),
+            (None, "2026-11-23"),
+            (None, "["),
+            (None, ""),
+        ] {
+            assert_eq!(expected, dated(text.as_bytes(), &Memo::new(reading)), "{text}");
+        }
+    }
 
     #[test]
     fn any_logging_prefix_gives_client_time_and_process() {

@@ -20,6 +20,7 @@ use super::detect::Kind;
 use super::fields::Envelope;
 use super::fields::Found;
 use super::fields::Names;
+use super::head;
 use super::pattern::Pattern;
 use super::reader::Reader;
 use super::server::Written;
@@ -112,7 +113,7 @@ impl Looker {
     #[inline]
     pub fn look<'a>(&'a mut self, text: &'a [u8], out: &mut Record<'a>) -> Look<'a> {
         if self.plain {
-            return told(self.reader.look(text, out), text);
+            return told(self.reader.look(text, out), text, &self.memo);
         }
         self.look_own(text, out)
     }
@@ -138,27 +139,27 @@ impl Looker {
             }
         }
         if let Some(message) = message {
-            return inside(reader, &message, out);
+            return inside(reader, memo, &message, out);
         }
-        match (told(reader.look(text, out), text), broken) {
+        match (told(reader.look(text, out), text, memo), broken) {
             (Look::Other(_), Some(reject)) => Look::Malformed(reject),
             (look, _) => look,
         }
     }
 }
 
-fn told<'a>(found: Found<'a>, text: &'a [u8]) -> Look<'a> {
+fn told<'a>(found: Found<'a>, text: &'a [u8], memo: &Memo) -> Look<'a> {
     match found {
         Found::Request(raised) => Look::Request(raised),
         Found::Malformed(reject) => Look::Malformed(reject),
         Found::Envelope(envelope) => Look::Other(envelope),
-        Found::NotMine => Look::Other(Envelope { message: text, ..Envelope::default() }),
+        Found::NotMine => Look::Other(Envelope { message: text, time: head::dated(text, memo), ..Envelope::default() }),
     }
 }
 
 /// A log record's message, with the record's time and ids where the message has none of its own.
-fn inside<'a>(reader: &'a mut Reader, message: &Message<'a>, out: &mut Record<'a>) -> Look<'a> {
-    match told(reader.look(message.text, out), message.text) {
+fn inside<'a>(reader: &'a mut Reader, memo: &Memo, message: &Message<'a>, out: &mut Record<'a>) -> Look<'a> {
+    match told(reader.look(message.text, out), message.text, memo) {
         Look::Request(raised) => {
             out.time = out.time.or(message.time);
             out.pid = out.pid.or(message.pid);

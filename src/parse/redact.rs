@@ -166,8 +166,19 @@ fn is_address(word: &str) -> bool {
     let four = host.split(':').next().unwrap_or_default();
     let dotted = four.split('.').count() == 4
         && four.split('.').all(|p| !p.is_empty() && p.len() <= 3 && p.bytes().all(|b| b.is_ascii_digit()));
-    let six = colons >= 2 && host.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%')) && host.len() > 3;
+    let six = colons >= 2
+        && !is_clock(host)
+        && host.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%'))
+        && host.len() > 3;
     dotted || six
+}
+
+/// A time of day, `00:34:55` or with a fraction.
+fn is_clock(word: &str) -> bool {
+    let (clock, fraction) = word.split_once('.').unwrap_or((word, "0"));
+    clock.len() == 8
+        && clock.split(':').filter(|two| two.len() == 2).count() == 3
+        && clock.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit() || b == b':')
 }
 
 /// Long runs of letters and digits mixed, or letters too many for any word.
@@ -301,6 +312,9 @@ mod tests {
             ("card … and …", "card 4111111111111111 and 1234"),
             ("from …", "from 203.0.113.7:5000"),
             ("from …", "from 2001:db8::6fd0"),
+            ("from …", "from 1:2:3:4:5:6:7:8"),
+            ("from …", "from 10::20"),
+            ("at 00:34:55,130 and 00:34:55.130", "at 00:34:55,130 and 00:34:55.130"),
             ("a '…'", "a 'cut before its end"),
             ("two lines", "two\nlines"),
             ("a \u{fffd}[31m b\u{fffd}", "a \u{1b}[31m b\u{202e}"),
@@ -330,6 +344,12 @@ mod tests {
                 "203.0.113.7 - anna b [23/Nov/2026:00:47:22 +0000] \"GET /x?t=1 HTTP/1.1\" 200 18 \"https://a.example/?b=c\" \"curl/8\"",
                 "/x",
                 "/x",
+            ),
+            (
+                "[2026-11-23 00:35:29 +0000] [7376] [INFO] Booting worker with pid: 7376",
+                "[2026-11-23 00:35:29 +0000] [7376] [INFO] Booting worker with pid: 7376",
+                "",
+                "",
             ),
             ("path=/x status=500 user=- addr=-", "path=/x status=500 user=anna addr=10.0.0.1", "/x", "/x"),
             (
