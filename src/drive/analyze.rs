@@ -81,6 +81,12 @@ pub fn size(paths: &[String]) -> u64 {
 
 /// Reads everything that was asked for.
 pub fn read(ask: &Ask<'_>) -> Read {
+    read_in_chunks(ask, batch::CHUNK)
+}
+
+/// Reads everything that was asked for, plain files of two `chunk`s and more cut into pieces of about `chunk` bytes where
+/// there are several threads. The size changes no figure; a small one lets a test cut small files.
+pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
     let Discovery { histories, errors, mut notes } = discover(&ask.paths);
     let (stored, logs): (Vec<History>, Vec<History>) = histories.into_iter().partition(|h| h.kind == Kind::Snapshot);
     let mut held = Held::default();
@@ -102,6 +108,7 @@ pub fn read(ask: &Ask<'_>) -> Read {
         plan: ask.plan.clone(),
         now: ask.now,
         threads: ask.threads,
+        chunk,
         keep_parts: ask.keep_parts,
         listen: ask.listen,
         progress: ask.progress,

@@ -34,7 +34,7 @@ use crate::stats::snapshot::Snapshot;
 use crate::time::Timestamp;
 
 /// Bytes of a large plain file that one thread takes at a time.
-const CHUNK: u64 = 16 << 20;
+pub const CHUNK: u64 = 16 << 20;
 
 /// One file (or standard input, `-`) to read.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ pub struct Job<'a> {
     pub now: Timestamp,
     /// Threads that parse, at least 1.
     pub threads: usize,
+    /// Bytes of a large plain file that one thread takes at a time; changes no figure.
+    pub chunk: u64,
     /// Keep each file's snapshot apart (for a snapshot file).
     pub keep_parts: bool,
     /// Keep the seconds for whoever listens.
@@ -119,7 +121,7 @@ fn tasks(job: &Job<'_>) -> Vec<Task> {
     for (file, of) in job.files.iter().enumerate() {
         let length =
             (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
-        let chunks = length.filter(|l| *l >= 2 * CHUNK && of.skip == 0).map(|l| (l, l.div_ceil(CHUNK)));
+        let chunks = length.filter(|l| *l >= 2 * job.chunk && of.skip == 0).map(|l| (l, l.div_ceil(job.chunk)));
         let borders = chunks.and_then(|(length, shares)| line_starts(&of.path, length, shares).ok());
         match borders {
             Some(borders) => tasks.extend(borders.windows(2).map(|b| Task::Chunk { file, from: b[0], to: b[1] })),

@@ -20,7 +20,7 @@ use crate::stats::intake::Intake;
 use crate::stats::snapshot::Snapshot;
 use crate::time::Timestamp;
 
-/// Bytes walked before a chunk to learn what is open at its beginning.
+/// Bytes walked before a chunk to learn what is open at its beginning; a chunk's length at most.
 const RUN_UP: u64 = 64 << 10;
 /// Bytes looked at to find out a source's form.
 const HEAD: usize = 256 << 10;
@@ -199,7 +199,7 @@ impl<'a> Worker<'a> {
 
     /// Walks a little of what comes before `from`, without counting: what is open there, by the look of it.
     fn run_up(&self, file: usize, from: u64, form: &Arc<SourceForm>, walk: &mut Walk) -> Result<Carry, Error> {
-        let begin = from.saturating_sub(RUN_UP);
+        let begin = from.saturating_sub(RUN_UP.min(self.job.chunk));
         let mut archive = Archive::open_range(&self.job.files[file].path, begin, from)?;
         let mut bytes = vec![0; usize::try_from(from - begin).unwrap_or(0)];
         let mut filled = 0;

@@ -5,7 +5,9 @@
 mod cases;
 // Exit codes, messages, closed pipes, several outputs from one read.
 mod command;
-/// No stage walks backwards, each crate uses its door, no file names a machine.
+// What holds for any input: chunks, threads, cuts, copies, sums.
+mod laws;
+// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
 // How the tests run the program. Holds no tests.
 mod program;

@@ -14,9 +14,9 @@ use crate::program::run;
 /// What must be found in a sample. WebSocket lines stand apart; `null` where the counting reader does not see them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Expected {
-    files: Vec<String>,
-    options: Vec<String>,
+pub(crate) struct Expected {
+    pub(crate) files: Vec<String>,
+    pub(crate) options: Vec<String>,
     lines: u64,
     requests: u64,
     status: BTreeMap<String, u64>,
@@ -26,7 +26,7 @@ struct Expected {
     duplicate_lines: Option<u64>,
 }
 
-fn expectations() -> BTreeMap<String, Expected> {
+pub(crate) fn expectations() -> BTreeMap<String, Expected> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(root().join("tests/samples")).unwrap() {
         let path = entry.unwrap().path();
