@@ -16,6 +16,8 @@ use super::pipeline::Walk;
 use crate::error::Error;
 use crate::input::archive::Archive;
 use crate::line::split::Block;
+use crate::parse::detect::Kind;
+use crate::stats::group::Layer;
 use crate::stats::intake::Intake;
 use crate::stats::snapshot::Snapshot;
 use crate::time::Timestamp;
@@ -58,6 +60,8 @@ impl Task {
 #[derive(Debug, Default)]
 pub(super) struct Opened {
     found: OnceLock<Result<Arc<SourceForm>, Error>>,
+    /// Of a history's first file: whether any of its files shows that a proxy wrote them.
+    proxied: OnceLock<bool>,
 }
 
 impl Opened {
@@ -71,21 +75,17 @@ impl Opened {
         self.found.get()?.as_ref().err().cloned()
     }
 
-    fn find(&self, job: &Job<'_>, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
-        let found = self.found.get_or_init(|| Ok(find(job, file, archive)));
-        found.clone().unwrap_or_else(|_| find(job, file, archive))
-    }
-
     fn failed(&self, error: Error) {
         self.found.get_or_init(|| Err(error));
     }
 }
 
-fn find(job: &Job<'_>, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
+/// The form by a file's own first bytes.
+fn look(job: &Job<'_>, file: usize, archive: &mut Archive) -> SourceForm {
     let of = &job.files[file];
     let near = std::fs::metadata(&of.path).and_then(|m| m.modified()).map_or(job.now, clock::of);
     let number = u64::try_from(file).unwrap_or(u64::MAX);
-    Arc::new(SourceForm::find(&of.shown, number, archive.head(HEAD), near, &job.settings))
+    SourceForm::find(&of.shown, number, archive.head(HEAD), near, &job.settings)
 }
 
 /// What one thread made of (its share of) one file.
@@ -134,6 +134,33 @@ impl<'a> Worker<'a> {
         Self { job, opened, send, share: None }
     }
 
+    /// The form of a file, found once.
+    fn form(&self, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
+        let found = self.opened[file].found.get_or_init(|| Ok(self.find(file, archive)));
+        found.clone().unwrap_or_else(|_| self.find(file, archive))
+    }
+
+    /// A quiet day's few lines may show nothing of the proxy that wrote them: its whole history has one side.
+    fn find(&self, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
+        let mut form = look(self.job, file, archive);
+        let unsure = form.layer == Layer::App && matches!(form.form.kinds.first(), None | Some(Kind::Combined | Kind::Common));
+        let said =
+            self.job.settings.services.iter().any(|s| s.layer.is_some() && s.paths.iter().any(|p| p.matches(&form.path)));
+        if unsure && !said {
+            let history = self.job.files[file].history;
+            let mut files = (0..self.job.files.len()).filter(|f| self.job.files[*f].history == history);
+            let first = files.clone().next().unwrap_or(file);
+            let shows = |other: usize| {
+                let path = &self.job.files[other].path;
+                other != file && Archive::open(path).is_ok_and(|mut a| look(self.job, other, &mut a).layer == Layer::Edge)
+            };
+            if *self.opened[first].proxied.get_or_init(|| files.any(shows)) {
+                form.layer = Layer::Edge;
+            }
+        }
+        Arc::new(form)
+    }
+
     pub(super) fn work(&mut self, task: &Task) {
         let file = task.file();
         if self.share.as_ref().is_some_and(|s| s.file != file) {
@@ -163,7 +190,7 @@ impl<'a> Worker<'a> {
 
     fn whole(&self, file: usize, share: &mut Share) -> Result<(), Error> {
         let mut archive = open(self.job, file)?;
-        let form = self.opened[file].find(self.job, file, &mut archive);
+        let form = self.form(file, &mut archive);
         let archive = behind(self.job, file, archive)?;
         let mut walk = Walk::new(&self.job.settings, &form, None);
         let beside = self.job.threads > 1;
@@ -182,7 +209,7 @@ impl<'a> Worker<'a> {
         let path = &self.job.files[file].path;
         let form = match self.opened[file].form() {
             Some(form) => form,
-            None => self.opened[file].find(self.job, file, &mut Archive::open(path)?),
+            None => self.form(file, &mut Archive::open(path)?),
         };
         let mut walk = Walk::new(&self.job.settings, &form, None);
         let start = if from == 0 { None } else { Some(self.run_up(file, from, &form, &mut walk)?) };

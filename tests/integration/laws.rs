@@ -265,7 +265,9 @@ fn quiet_places(log: &[u8]) -> Vec<usize> {
     let lines: Vec<&[u8]> = log.split_inclusive(|byte| *byte == b'\n').collect();
     let good = |line: &&[u8]| {
         let text = String::from_utf8_lossy(line);
-        text.contains("2026") && text.contains("HTTP/1.") && ["\" 200", "\" 201", "\" 404"].iter().any(|status| text.contains(status))
+        text.contains("2026")
+            && text.contains("HTTP/1.")
+            && ["\" 200", "\" 201", "\" 404"].iter().any(|status| text.contains(status))
     };
     let (mut at, mut last) = (0, 0);
     for (n, line) in lines.iter().enumerate() {
@@ -374,6 +376,18 @@ fn a_rotated_set_gives_the_report_of_the_unrotated_file() {
 /// Samples of which wild logs are made.
 const SNIPPETS: [&str; 8] =
     ["uvicorn", "nginx-json", "docker-json", "cri", "journald-json", "syslog-rfc3164", "structlog-logfmt", "compose"];
+
+#[test]
+fn a_quiet_day_of_a_rotated_set_counts_with_the_rest() {
+    let log = fs::read(root().join("samples/nginx.log")).unwrap();
+    // lines 87 to 96 hold nothing that only nginx writes
+    let ends: Vec<usize> = log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+    let folder = Folder::new();
+    folder.write("logs/site.log.2", &log[..ends[85]]);
+    folder.write("logs/site.log.1", &log[ends[85]..ends[95]]);
+    folder.write("logs/site.log", &log[ends[95]..]);
+    assert_eq!(250, report(&folder.path("logs"))["total"]["requests"]);
+}
 
 /// Bytes that have something of a log: pieces of samples, repeated, cut and mixed with noise.
 fn wild() -> impl Strategy<Value = Vec<u8>> {
