@@ -78,7 +78,7 @@ impl Signal {
         !matches!(self, Self::Rate | Self::Requests | Self::CacheHitRatio)
     }
 
-    /// The fewest requests a figure of it is taken from, unless a rule says otherwise.
+    /// The fewest requests (lines, of `malformed_rate`) a figure of it is taken from, unless a rule says otherwise.
     pub fn min_requests(self) -> u64 {
         match self {
             Self::ErrorRate
@@ -87,14 +87,18 @@ impl Signal {
             | Self::StatusRate(_)
             | Self::Quantile(_)
             | Self::Mean
-            | Self::CacheHitRatio => 20,
+            | Self::CacheHitRatio
+            | Self::MalformedRate => 20,
             _ => 1,
         }
     }
 
-    /// Whether it can be asked of a single route.
+    /// Whether it can be asked of a single route. Exceptions are counted by service: not each can be tied to a request.
     pub fn of_route(self) -> bool {
-        !matches!(self, Self::Restarts | Self::WorkerDeaths | Self::MalformedRate | Self::Silence)
+        !matches!(
+            self,
+            Self::Exceptions | Self::Restarts | Self::WorkerDeaths | Self::MalformedRate | Self::Silence
+        )
     }
 
     fn named(word: &str) -> Option<Self> {
@@ -231,6 +235,8 @@ pub struct Condition {
     pub over_s: Option<u32>,
     /// Which requests.
     pub on: On,
+    /// The pattern behind `on`, as typed, where one stands there.
+    pub route: Option<String>,
 }
 
 impl Condition {
@@ -314,7 +320,7 @@ pub fn parse(text: &str) -> Result<Condition, ConditionError> {
     };
     let (at, word) = words.next();
     let value = value(word, signal.dimension()).map_err(|message| ConditionError { at, message })?;
-    let (mut over_s, mut on) = (None, On::All);
+    let (mut over_s, mut on, mut route) = (None, On::All, None);
     loop {
         let (at, word) = words.next();
         match word {
@@ -336,7 +342,10 @@ pub fn parse(text: &str) -> Result<Condition, ConditionError> {
                 on = match name {
                     "each" => On::Each,
                     "" => return wrong(at, "'on' is followed by a route, e.g. POST /checkout, or 'each'"),
-                    _ => On::Route(RouteGlob::new(name).map_err(|e| ConditionError { at, message: e.message })?),
+                    _ => {
+                        route = Some(name.to_owned());
+                        On::Route(RouteGlob::new(name).map_err(|e| ConditionError { at, message: e.message })?)
+                    }
                 };
             }
             _ => {
@@ -344,7 +353,7 @@ pub fn parse(text: &str) -> Result<Condition, ConditionError> {
             }
         }
     }
-    Ok(Condition { text: text.trim().to_owned(), signal, op, value, over_s, on })
+    Ok(Condition { text: text.trim().to_owned(), signal, op, value, over_s, on, route })
 }
 
 fn value(word: &str, dimension: Dimension) -> Result<f64, String> {

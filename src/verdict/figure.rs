@@ -1,0 +1,254 @@
+//! What a window counts, and the figure each signal makes of it.
+//!
+//! A subject counts only the columns that its rules ask for. Denominators leave out paths that no route answers
+//! (`RouteKey.refused`); latencies leave out streams. A figure without enough behind it is `None`: it neither fires nor
+//! resolves anything. Sliding is `window.rs`' matter, comparing the rules'.
+
+use crate::parse::Cache;
+use crate::stats::counts::ErrorRule;
+use crate::stats::counts::is_aborted;
+use crate::stats::counts::is_client_error;
+use crate::stats::group::Layer;
+use crate::verdict::condition::Signal;
+use crate::verdict::second::Seen;
+use crate::verdict::second::Told;
+use crate::verdict::window::Amount;
+use crate::verdict::window::Sum;
+
+/// One number that a window adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Column {
+    /// Requests, refused ones included.
+    Requests,
+    /// Requests that count in denominators.
+    Counted,
+    /// Of these: errors.
+    Errors,
+    /// Of these: 4xx.
+    ClientErrors,
+    /// Of these: the client went away.
+    Aborted,
+    /// Of these: one status.
+    Status(u16),
+    /// Counted requests with a latency, streams left out.
+    Timed,
+    /// The sum of these latencies in microseconds.
+    SumUs,
+    /// Of the timed ones: slower than the configuration's limit of this number.
+    Over(usize),
+    /// Answered from the cache.
+    CacheHits,
+    /// Looked up in the cache.
+    CacheLookups,
+    /// Lines of any kind, of both layers.
+    Lines,
+    /// Malformed lines, of both layers.
+    Malformed,
+    /// Exceptions of the application.
+    Exceptions,
+    /// Starts of the application server's parent process.
+    Starts,
+    /// Workers of it that died or were killed.
+    WorkerDeaths,
+}
+
+/// The columns a signal's figure is made of: the number itself first, then what has to be enough of.
+pub fn columns(signal: Signal) -> &'static [Column] {
+    use Column as C;
+    match signal {
+        Signal::ErrorRate => &[C::Errors, C::Counted],
+        Signal::ClientErrorRate => &[C::ClientErrors, C::Counted],
+        Signal::AbortedRate => &[C::Aborted, C::Counted],
+        // The status itself is the caller's to add: see [`wanted`].
+        Signal::StatusRate(_) => &[C::Counted],
+        Signal::Quantile(_) | Signal::Max => &[C::Timed],
+        Signal::Mean => &[C::SumUs, C::Timed],
+        Signal::Rate | Signal::Requests => &[C::Requests],
+        Signal::Errors => &[C::Errors, C::Requests],
+        Signal::Exceptions => &[C::Exceptions, C::Lines],
+        Signal::Restarts => &[C::Starts, C::Lines],
+        Signal::WorkerDeaths => &[C::WorkerDeaths, C::Lines],
+        Signal::CacheHitRatio => &[C::CacheHits, C::CacheLookups],
+        Signal::MalformedRate => &[C::Malformed, C::Lines],
+        Signal::Silence => &[C::Lines],
+    }
+}
+
+/// All columns that judging by a signal needs, those of the evidence included.
+pub fn wanted(signal: Signal) -> Vec<Column> {
+    let mut all = columns(signal).to_vec();
+    if let Signal::StatusRate(code) = signal {
+        all.push(Column::Status(code));
+    }
+    all.extend([Column::Counted, Column::Errors]);
+    all
+}
+
+/// The latency signals need windows with latencies.
+pub fn needs_latency(signal: Signal) -> bool {
+    matches!(signal, Signal::Quantile(_))
+}
+
+/// A window's number for a column; 0 where it is not counted.
+pub fn number(columns: &[Column], sum: &Sum, column: Column) -> u64 {
+    columns.iter().position(|c| *c == column).and_then(|at| sum.values().get(at)).copied().unwrap_or(0)
+}
+
+/// `part / whole`; `None` of nothing.
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+pub fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// How many of what is counted stand behind a signal's figure: requests, lines, looked-up requests.
+pub fn sample(signal: Signal, columns_here: &[Column], sum: &Sum) -> u64 {
+    columns(signal).last().map_or(0, |column| number(columns_here, sum, *column))
+}
+
+/// The figure a signal makes of a window, in the signal's dimension; `None` where less than `least` (1 at least) stands
+/// behind it. `observed_s` is how much of the window was observed, for rates. `Silence` is not told by windows.
+#[expect(clippy::cast_precision_loss, reason = "counts and microseconds stay below 2^53")]
+pub fn figure(signal: Signal, columns_here: &[Column], sum: &Sum, least: u64, observed_s: u32) -> Option<f64> {
+    let at = |column| number(columns_here, sum, column);
+    let behind = sample(signal, columns_here, sum);
+    if behind < least.max(1) {
+        return None;
+    }
+    match signal {
+        Signal::StatusRate(code) => ratio(at(Column::Status(code)), behind),
+        Signal::ErrorRate
+        | Signal::ClientErrorRate
+        | Signal::AbortedRate
+        | Signal::Mean
+        | Signal::CacheHitRatio
+        | Signal::MalformedRate => ratio(at(columns(signal)[0]), behind),
+        Signal::Quantile(q) => sum.quantile_us(q).map(|us| us as f64),
+        Signal::Max => Some(sum.max_us() as f64),
+        Signal::Rate => ratio(behind, u64::from(observed_s)),
+        Signal::Requests | Signal::Errors | Signal::Exceptions | Signal::Restarts | Signal::WorkerDeaths => {
+            Some(at(columns(signal)[0]) as f64)
+        }
+        Signal::Silence => None,
+    }
+}
+
+/// Adds what requests of one group did in a second. `latency`: buckets too.
+pub fn count_requests(columns: &[Column], seen: &Seen<'_>, errors: &ErrorRule, latency: bool, into: &mut Amount) {
+    into.values.resize(columns.len(), 0);
+    let timed = !seen.route.streaming && !seen.route.refused;
+    for (column, value) in columns.iter().zip(&mut into.values) {
+        let of_status = |is: &dyn Fn(u16) -> bool| -> u64 {
+            let slot = seen.slot.statuses.iter().filter(|s| is(s.0)).map(|s| u64::from(s.1)).sum();
+            if seen.route.refused { 0 } else { slot }
+        };
+        *value += match *column {
+            Column::Requests => seen.slot.requests(),
+            Column::Counted => of_status(&|_| true),
+            Column::Errors => of_status(&|s| errors.is_error(s)),
+            Column::ClientErrors => of_status(&is_client_error),
+            Column::Aborted => of_status(&is_aborted),
+            Column::Status(code) => of_status(&|s| s == code),
+            Column::Timed if timed => u64::from(seen.slot.timed),
+            Column::SumUs if timed => seen.slot.sum_us,
+            Column::Over(limit) if timed => seen.slot.over.get(limit).copied().map_or(0, u64::from),
+            Column::CacheHits if matches!(seen.cache, Cache::Hit | Cache::Stale) => of_status(&|_| true),
+            Column::CacheLookups if matches!(seen.cache, Cache::Hit | Cache::Miss | Cache::Expired | Cache::Stale) => {
+                of_status(&|_| true)
+            }
+            _ => 0,
+        };
+    }
+    if timed {
+        into.max_us = into.max_us.max(seen.slot.max_us);
+        if latency {
+            into.buckets.extend_from_slice(&seen.slot.buckets);
+        }
+    }
+}
+
+/// Adds what lines of one service and layer were in a second.
+pub fn count_lines(columns: &[Column], told: &Told<'_>, into: &mut Amount) {
+    into.values.resize(columns.len(), 0);
+    let app = |n: u64| if told.layer == Layer::App { n } else { 0 };
+    for (column, value) in columns.iter().zip(&mut into.values) {
+        *value += match column {
+            Column::Lines => told.lines.kinds.lines(),
+            Column::Malformed => told.lines.kinds.malformed,
+            Column::Exceptions => app(told.lines.exceptions),
+            Column::Starts => app(told.lines.starts),
+            Column::WorkerDeaths => app(told.lines.worker_deaths),
+            _ => 0,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::Auth;
+    use crate::route::NamedBy;
+    use crate::route::RouteKey;
+    use crate::stats::slots::Slot;
+    use crate::verdict::window::Layout;
+    use crate::verdict::window::Meter;
+
+    fn key(refused: bool, streaming: bool) -> RouteKey {
+        let (method, path) = ("GET".to_owned(), "/x".to_owned());
+        RouteKey { method, path, by: NamedBy::Pattern, refused, probe: false, streaming }
+    }
+
+    fn slot(requests: &[(u16, Option<u64>)]) -> Slot {
+        let mut slot = Slot::new(0);
+        requests.iter().for_each(|(status, us)| slot.record(*status, 0, *us, &[1000]));
+        slot.tidy();
+        slot
+    }
+
+    fn judged(signal: Signal, least: u64, requests: &[(RouteKey, Cache, Slot)]) -> Option<f64> {
+        let columns = wanted(signal);
+        let mut layout = Layout::default();
+        let place = layout.window(10, true);
+        layout.set_columns(columns.len());
+        let mut meter = Meter::new(&layout);
+        let mut amount = Amount::default();
+        for (route, cache, slot) in requests {
+            let seen = Seen { service: None, layer: Layer::App, route, auth: Auth::Unknown, cache: *cache, slot };
+            count_requests(&columns, &seen, &ErrorRule::default(), true, &mut amount);
+        }
+        meter.add(100, &amount);
+        meter.advance(101);
+        figure(signal, &columns, meter.sum(place), least, 10)
+    }
+
+    #[test]
+    fn each_signal_has_its_figure() {
+        let ok = |us| (200, Some(us));
+        let plain = slot(&[ok(500), ok(1500), (500, Some(2500)), (429, None), (499, None), (0, None), (404, None), (200, None)]);
+        let all = [
+            (key(false, false), Cache::Hit, plain),
+            (key(true, false), Cache::Miss, slot(&[(404, Some(9_000_000)), (404, None)])),
+            (key(false, true), Cache::Stale, slot(&[(101, Some(8_000_000)), (503, None)])),
+        ];
+        for (want, signal) in [
+            (Some(0.2), Signal::ErrorRate),
+            (Some(0.3), Signal::ClientErrorRate),
+            (Some(0.2), Signal::AbortedRate),
+            (Some(0.1), Signal::StatusRate(404)),
+            (Some(1503.0), Signal::Quantile(0.5)),
+            (Some(2500.0), Signal::Quantile(0.99)),
+            (Some(1500.0), Signal::Mean),
+            (Some(2500.0), Signal::Max),
+            (Some(1.2), Signal::Rate),
+            (Some(12.0), Signal::Requests),
+            (Some(2.0), Signal::Errors),
+            (Some(1.0), Signal::CacheHitRatio),
+            (None, Signal::MalformedRate),
+            (None, Signal::Silence),
+        ] {
+            assert_eq!(want, judged(signal, 1, &all), "{signal}");
+        }
+        assert_eq!(Some(0.2), judged(Signal::ErrorRate, 10, &all));
+        assert_eq!(None, judged(Signal::ErrorRate, 11, &all));
+        assert_eq!(None, judged(Signal::Quantile(0.5), 4, &all));
+    }
+}
