@@ -250,8 +250,8 @@ mod tests {
         let row = rows(&objective(0.999, 30)).0[0];
         let share = |bad, all| Share { bad, all };
         for (name, want, long, short, observed) in [
-            ("both over", Standing::Tripped, share(60, 3600), share(60, 300), 1800),
-            ("half of the hour is needed", Standing::WarmingUp, share(60, 3600), share(60, 300), 1799),
+            ("both over", Standing::Tripped, share(72, 3600), share(72, 300), 1800),
+            ("half of the hour is needed", Standing::WarmingUp, share(72, 3600), share(72, 300), 1799),
             ("long not over", Standing::Between, share(51, 3600), share(51, 300), 3600),
             ("short good again", Standing::Good, share(60, 3600), share(3, 300), 3600),
             ("short below the limit, not below 0.9", Standing::Between, share(200, 10_000), share(14, 1000), 3600),
@@ -271,8 +271,8 @@ mod tests {
         assert_eq!(None, left(&objective, share, 15 * 86_400 - 1));
         let left = left(&objective, share, 15 * 86_400).unwrap();
         assert!((left - 0.61).abs() < 1e-9);
-        // 0.61 of 30 days at 48.8 times the pace: 9 h.
-        let hours = exhausted_in_s(&objective, left, Share { bad: 488, all: 10_000 }).unwrap() / 3600;
+        // 0.61 of 30 days at 50 times the pace: 8.8 h.
+        let hours = exhausted_in_s(&objective, left, Share { bad: 500, all: 10_000 }).unwrap() / 3600;
         assert_eq!(8, hours);
         assert_eq!(None, exhausted_in_s(&objective, left, Share { bad: 1, all: 1000 }));
     }
