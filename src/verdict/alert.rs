@@ -168,7 +168,11 @@ impl Machine {
     /// `Resolved`, [`Machine::firing`] still gives what was firing, until [`Machine::forget`]. The severity is the one it
     /// would fire with.
     pub fn step(&mut self, now: u32, reading: Reading, timing: Timing, severity: Severity) -> Change {
-        if self.firing.is_some() { self.step_firing(now, reading, timing) } else { self.step_quiet(now, reading, timing, severity) }
+        if self.firing.is_some() {
+            self.step_firing(now, reading, timing)
+        } else {
+            self.step_quiet(now, reading, timing, severity)
+        }
     }
 
     fn step_quiet(&mut self, now: u32, reading: Reading, timing: Timing, severity: Severity) -> Change {
@@ -323,8 +327,8 @@ mod tests {
 
     #[test]
     fn an_alert_goes_from_inactive_over_pending_and_firing_to_resolved() {
-        let timing = Timing { for_s: 2, clear_for_s: 3 };
         use Change as C;
+        let timing = Timing { for_s: 2, clear_for_s: 3 };
         for (name, readings, want) in [
             ("nothing", "G-w", vec![C::Quiet, C::TooLittle, C::WarmingUp]),
             ("too short", "BBG", vec![C::Began(2), C::Waiting, C::Recovered]),

@@ -95,10 +95,7 @@ impl Signal {
 
     /// Whether it can be asked of a single route. Exceptions are counted by service: not each can be tied to a request.
     pub fn of_route(self) -> bool {
-        !matches!(
-            self,
-            Self::Exceptions | Self::Restarts | Self::WorkerDeaths | Self::MalformedRate | Self::Silence
-        )
+        !matches!(self, Self::Exceptions | Self::Restarts | Self::WorkerDeaths | Self::MalformedRate | Self::Silence)
     }
 
     fn named(word: &str) -> Option<Self> {

@@ -13,6 +13,7 @@ use crate::stats::counts::ErrorRule;
 use crate::stats::group::Layer;
 use crate::verdict::alert::Change;
 use crate::verdict::alert::Firing;
+use crate::verdict::alert::Reading;
 use crate::verdict::alert::fingerprint;
 use crate::verdict::condition::Dimension;
 use crate::verdict::condition::Signal;
@@ -43,6 +44,7 @@ use crate::verdict::rule::Severity;
 use crate::verdict::second::Second;
 use crate::verdict::service::Service;
 use crate::verdict::service::Subject;
+use crate::verdict::window::Sum;
 
 /// What holds for all rules.
 #[derive(Debug, Clone, Default)]
@@ -248,13 +250,7 @@ impl Engine {
             for (lens, subjects) in service.subjects.iter().enumerate() {
                 for (at, subject) in subjects.iter().enumerate().filter(|s| s.1.route.as_deref() == Some(&route)) {
                     let firing = subject.machines.iter().enumerate().filter(|m| m.1.firing().is_some());
-                    hot.extend(firing.map(|(judge, _)| Hot {
-                        lens,
-                        subject: at,
-                        judge,
-                        change: Change::Renamed,
-                        bad: false,
-                    }));
+                    hot.extend(firing.map(|(judge, _)| Hot { lens, subject: at, judge, change: Change::Renamed, bad: false }));
                 }
             }
             step.tell(service, hot, &mut notices);
@@ -343,8 +339,8 @@ impl Engine {
             })
             .collect();
         self.services = state.services;
-        self.services.iter_mut().for_each(|service| service.furnish(&self.plan.lenses, &origin));
         self.now = state.now;
+        self.services.iter_mut().for_each(|service| service.furnish(&self.plan.lenses, &origin, state.now));
         Ok(())
     }
 }
@@ -377,7 +373,7 @@ impl Step<'_> {
                         let window_s = judge.memory_s(firing.rows);
                         firing.blamed = blames.and_then(|column| service.blamed(column, window_s, self.now));
                     }
-                    let bad = read.reading == crate::verdict::alert::Reading::Bad;
+                    let bad = read.reading == Reading::Bad;
                     hot.push(Hot { lens: at, subject: number, judge: judge_at, change, bad });
                 }
                 subject.wake = wake;
@@ -408,7 +404,9 @@ impl Step<'_> {
         for hot in hot {
             let lens = &lenses[hot.lens];
             let judge = &lens.judges[hot.judge];
-            let Some(mut firing) = service.subjects[hot.lens][hot.subject].machines[hot.judge].firing().cloned() else { continue };
+            let Some(mut firing) = service.subjects[hot.lens][hot.subject].machines[hot.judge].firing().cloned() else {
+                continue;
+            };
             let decision = self.decide(service, lens, hot, &firing);
             if self.note(service, lens, judge, &mut firing, hot, &decision) {
                 let subject = &service.subjects[hot.lens][hot.subject];
@@ -416,13 +414,13 @@ impl Step<'_> {
                 let facts = self.facts(service, lens, subject, judge, &firing, over);
                 notices.push(Notice { at: self.now, change: hot.change, decision, facts });
             }
-            self.put_back(service, lens, judge, firing, hot);
+            self.put_back(service, judge, firing, hot);
         }
     }
 
     fn decide(&self, service: &Service, lens: &Lens, hot: Hot, firing: &Firing) -> Decision {
         let judge = &lens.judges[hot.judge];
-        let own = self.route_of(lens, &service.subjects[hot.lens][hot.subject]);
+        let own = route_of(lens, &service.subjects[hot.lens][hot.subject]);
         let route = own.or(firing.blamed.as_deref());
         let name = service.name.as_deref();
         let concerned = self.mutes.iter().filter(|m| m.concerns(name, &judge.name, route));
@@ -448,12 +446,20 @@ impl Step<'_> {
     }
 
     /// Notes a decision in the alert and in what receivers know; whether it is worth a notice.
-    fn note(&self, service: &mut Service, lens: &Lens, judge: &Judge, firing: &mut Firing, hot: Hot, decision: &Decision) -> bool {
+    fn note(
+        &self,
+        service: &mut Service,
+        lens: &Lens,
+        judge: &Judge,
+        firing: &mut Firing,
+        hot: Hot,
+        decision: &Decision,
+    ) -> bool {
         let before = firing.telling.clone();
         match decision {
             Decision::New | Decision::MuteOver | Decision::Outlasts(_) => {
                 firing.telling = Telling::Told(self.now);
-                let own = self.route_of(lens, &service.subjects[hot.lens][hot.subject]);
+                let own = route_of(lens, &service.subjects[hot.lens][hot.subject]);
                 let route = own.or(firing.blamed.as_deref()).map(str::to_owned);
                 let (id, severity) = (firing.id.clone(), firing.severity);
                 service.known.push(Known { id, cause: judge.cause, severity, whole: lens.whole(), route });
@@ -469,20 +475,18 @@ impl Step<'_> {
     }
 
     /// Puts an alert back where it stands, or away where it is over: then others that it held back are let go.
-    fn put_back(&self, service: &mut Service, lens: &Lens, judge: &Judge, firing: Firing, hot: Hot) {
+    fn put_back(&self, service: &mut Service, judge: &Judge, firing: Firing, hot: Hot) {
         if is_over(hot.change) {
             service.subjects[hot.lens][hot.subject].machines[hot.judge].forget();
             service.known.retain(|known| known.id != firing.id);
             self.let_go(service, &firing.id);
             return;
         }
-        let mute = self.mutes.iter().filter(|m| m.concerns(service.name.as_deref(), &judge.name, None) || m.route.is_some());
-        let deadlines = mute
-            .filter_map(|m| m.turns(self.now))
+        let mutes = self.mutes.iter().filter_map(|m| m.turns(self.now));
+        let deadlines = mutes
             .chain(wake(&firing.telling, judge.memory_s(firing.rows), self.repeat_s(firing.severity)))
             .filter(|t| *t > self.now)
             .min();
-        debug_assert!(lens.judges.len() > hot.judge);
         let subject = &mut service.subjects[hot.lens][hot.subject];
         subject.wake = subject.wake.min(deadlines.unwrap_or(u32::MAX));
         if let Some(place) = subject.machines[hot.judge].firing_mut() {
@@ -507,14 +511,6 @@ impl Step<'_> {
         }
     }
 
-    /// The route or pattern a subject is about by itself.
-    fn route_of<'s>(&self, lens: &'s Lens, subject: &'s Subject) -> Option<&'s str> {
-        match &lens.scope {
-            Scope::Pattern(text, _) => Some(text),
-            _ => subject.route.as_deref(),
-        }
-    }
-
     fn facts(
         &self,
         service: &Service,
@@ -528,7 +524,7 @@ impl Step<'_> {
         let seen = judge.seen(&lens.columns, &subject.meter, &course, firing.rows);
         let sum = seen.place.map(|place| subject.meter.sum(place));
         let at = |column| sum.map_or(0, |sum| number(&lens.columns, sum, column));
-        let own = self.route_of(lens, subject);
+        let own = route_of(lens, subject);
         let (requests, errors) = (at(Column::Counted), at(Column::Errors));
         let mut facts = Facts {
             id: firing.id.clone(),
@@ -566,7 +562,7 @@ impl Step<'_> {
                 facts.dimension = signal.dimension();
                 if needs_latency(signal) {
                     let quantile = |q| sum.and_then(|sum| sum.quantile_us(q));
-                    facts.latency_us = latency(at(Column::Timed), sum.map_or(0, |s| s.max_us()), quantile);
+                    facts.latency_us = latency(at(Column::Timed), sum.map_or(0, Sum::max_us), quantile);
                 }
                 if !matches!(signal, Signal::ErrorRate | Signal::Errors) {
                     facts.judged = 0;
@@ -575,7 +571,7 @@ impl Step<'_> {
             Kind::Burn { objective, bad, all, .. } => {
                 let promise = &self.plan.objectives[*objective];
                 if promise.slower_than_us.is_some() {
-                    facts.signal = "slow_rate".to_owned();
+                    "slow_rate".clone_into(&mut facts.signal);
                 }
                 facts.slower_than_us = promise.slower_than_us;
                 (facts.bad, facts.judged, facts.period_s) = (at(*bad), at(*all), Some(promise.period_s));
@@ -590,6 +586,14 @@ impl Step<'_> {
     }
 }
 
+/// The route or pattern a subject is about by itself.
+fn route_of<'s>(lens: &'s Lens, subject: &'s Subject) -> Option<&'s str> {
+    match &lens.scope {
+        Scope::Pattern(text, _) => Some(text),
+        _ => subject.route.as_deref(),
+    }
+}
+
 fn is_over(change: Change) -> bool {
     matches!(change, Change::Resolved(_) | Change::Renamed)
 }
@@ -599,5 +603,4 @@ fn latency(count: u64, max: u64, quantile: impl Fn(f64) -> Option<u64>) -> Optio
 }
 
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;

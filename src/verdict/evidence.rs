@@ -228,6 +228,7 @@ pub struct Alert {
     pub more: Vec<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
 fn stamp<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(at)
 }
@@ -289,7 +290,7 @@ fn complaint(facts: &Facts) -> String {
 fn summary(facts: &Facts) -> String {
     let severity = facts.severity.word().to_uppercase();
     let route = if facts.blames { None } else { facts.route.as_deref() };
-    let whom: String = [facts.service.as_deref(), route].into_iter().flatten().map(|w| format!(" {w}")).collect();
+    let whom = [facts.service.as_deref(), route].into_iter().flatten().fold(String::new(), |all, word| all + " " + word);
     let threshold = figure(facts.threshold, facts.dimension, true);
     let most = match &facts.route {
         Some(route) if facts.blames => format!(", most on {route}"),
@@ -402,7 +403,7 @@ fn mute(facts: &Facts) -> String {
         [("--service", facts.service.as_deref()), ("--rule", Some(facts.rule.as_str())), ("--route", facts.route.as_deref())]
     {
         if let Some(value) = value {
-            out.push_str(&format!(" {option} {}", shell_quoted(value)));
+            out = out + " " + option + " " + &shell_quoted(value);
         }
     }
     out + " --for 2h"
@@ -491,10 +492,8 @@ fn more(facts: &Facts, alert: &Alert) -> Vec<String> {
         let before = roughly(u64::try_from(alert.started_at.second() - deploy.at.second()).unwrap_or(0));
         lines.push(format!("Began {before} after deploy{}", labelled(deploy)));
     }
-    let commands =
-        [("Runbook", &alert.runbook), ("Roll back:", &alert.rollback), ("Purge:", &alert.purge)].map(|(word, command)| {
-            command.as_ref().map(|command| format!("{word} {command}"))
-        });
+    let commands = [("Runbook", &alert.runbook), ("Roll back:", &alert.rollback), ("Purge:", &alert.purge)]
+        .map(|(word, command)| command.as_ref().map(|command| format!("{word} {command}")));
     let commands: Vec<String> = commands.into_iter().flatten().collect();
     if !commands.is_empty() {
         lines.push(commands.join(" · "));
@@ -519,7 +518,7 @@ fn told_exception(exception: &Explained, deploy: Option<&Mark>) -> String {
         && first >= deploy.at
     {
         let after = roughly(u64::try_from(first.second() - deploy.at.second()).unwrap_or(0));
-        line.push_str(&format!(", first seen {after} after deploy{}", labelled(deploy)));
+        line = line + ", first seen " + &after + " after deploy" + &labelled(deploy);
     }
     line
 }
@@ -626,12 +625,12 @@ pub(crate) mod tests {
 
     #[test]
     fn the_first_line_says_what_is_wrong() {
+        use Dimension as D;
         let facts = checkout();
         let said = |signal: &str, dimension, value: f64, threshold: f64| {
             let signal = signal.to_owned();
             summary(&Facts { signal, dimension, value: Some(value), threshold, route: None, ..facts.clone() })
         };
-        use Dimension as D;
         for (want, got) in [
             ("PAGE shop: p99 1.21 s (limit 800 ms) since 03:02 UTC", said("p99", D::Time, 1_212_415.0, 800_000.0)),
             ("PAGE shop: 12.0 % answered 429 (limit 10 %) since 03:02 UTC", said("status_429_rate", D::Ratio, 0.12, 0.1)),
@@ -681,6 +680,6 @@ pub(crate) mod tests {
         let commands = Commands { rollback: Some("to {previous_version} from {version}".to_owned()), ..Commands::default() };
         let (old, new) = (mark(1, Some("v1")), mark(2, Some("v 2")));
         assert_eq!(Some("to v1 from 'v 2'"), rollback(&commands, &[old, new.clone()], &new).as_deref());
-        assert_eq!(None, rollback(&commands, &[new.clone()], &new));
+        assert_eq!(None, rollback(&commands, std::slice::from_ref(&new), &new));
     }
 }

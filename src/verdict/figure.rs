@@ -199,7 +199,9 @@ mod tests {
 
     fn slot(requests: &[(u16, Option<u64>)]) -> Slot {
         let mut slot = Slot::new(0);
-        requests.iter().for_each(|(status, us)| slot.record(*status, 0, *us, &[1000]));
+        for (status, us) in requests {
+            slot.record(*status, 0, *us, &[1000]);
+        }
         slot.tidy();
         slot
     }
@@ -223,7 +225,8 @@ mod tests {
     #[test]
     fn each_signal_has_its_figure() {
         let ok = |us| (200, Some(us));
-        let plain = slot(&[ok(500), ok(1500), (500, Some(2500)), (429, None), (499, None), (0, None), (404, None), (200, None)]);
+        let plain =
+            slot(&[ok(500), ok(1500), (500, Some(2500)), (429, None), (499, None), (0, None), (404, None), (200, None)]);
         let all = [
             (key(false, false), Cache::Hit, plain),
             (key(true, false), Cache::Miss, slot(&[(404, Some(9_000_000)), (404, None)])),

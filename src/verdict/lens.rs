@@ -374,7 +374,9 @@ impl Plan {
     pub fn new(rules: &[Rule], objectives: &[Objective], limits_us: &[u64]) -> Self {
         let mut plan = Self { objectives: objectives.to_vec(), ..Self::default() };
         rules.iter().for_each(|rule| plan.take_rule(rule));
-        objectives.iter().enumerate().for_each(|(at, objective)| plan.take_objective(at, objective, limits_us));
+        for (at, objective) in objectives.iter().enumerate() {
+            plan.take_objective(at, objective, limits_us);
+        }
         for lens in &mut plan.lenses {
             lens.layout.set_columns(lens.columns.len());
         }
@@ -383,9 +385,7 @@ impl Plan {
 
     fn lens(&mut self, scope: Scope, service: Option<&str>, auth: Option<Auth>, probes: bool) -> &mut Lens {
         let key = scope.key();
-        let is_it = |l: &Lens| {
-            l.scope.key() == key && l.service.as_deref() == service && l.auth == auth && l.probes == probes
-        };
+        let is_it = |l: &Lens| l.scope.key() == key && l.service.as_deref() == service && l.auth == auth && l.probes == probes;
         let at = self.lenses.iter().position(is_it).unwrap_or_else(|| {
             let service = service.map(str::to_owned);
             let (columns, layout, judges, budgets) = (Vec::new(), Layout::default(), Vec::new(), Vec::new());

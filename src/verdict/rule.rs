@@ -182,18 +182,14 @@ impl Mute {
 /// ticket only after seven days, and only when longer than four times the longest gap seen).
 pub fn defaults() -> Vec<Rule> {
     let rule = |name: &str, when: &str, severity: Severity| {
-        let condition = parse(when).expect("the conditions below are well-formed");
+        let condition = parse(when).unwrap_or_else(|_| unreachable!("the conditions below are well-formed"));
         Rule { severity, ..Rule::new(name, condition) }
     };
     let page = Severity::Page;
     let ticket = Severity::Ticket;
     vec![
         rule("outage", "error_rate > 50% over 1m", page),
-        Rule {
-            min_requests: Some(5),
-            min_errors: 5,
-            ..rule("sustained failure", "error_rate >= 50% over 6h", ticket)
-        },
+        Rule { min_requests: Some(5), min_errors: 5, ..rule("sustained failure", "error_rate >= 50% over 6h", ticket) },
         rule("crash loop", "restarts > 5 over 10m", ticket),
         rule("killed workers", "worker_deaths > 2 over 10m", ticket),
         Rule { min_requests: Some(3), probes: true, ..rule("probes failing", "error_rate > 50% over 5m", ticket) },

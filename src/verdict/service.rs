@@ -22,6 +22,7 @@ use crate::verdict::lens::Course;
 use crate::verdict::lens::Lens;
 use crate::verdict::lens::Scope;
 use crate::verdict::notice::Known;
+use crate::verdict::notice::Telling;
 use crate::verdict::second::Seen;
 use crate::verdict::second::Told;
 use crate::verdict::window::Amount;
@@ -268,8 +269,9 @@ impl Service {
     }
 
     /// Fits stored subjects to lenses: `origin` gives, for each lens, the number it was stored under and, for each judge,
-    /// the number its alerts were stored under.
-    pub fn furnish(&mut self, lenses: &[Lens], origin: &[(Option<usize>, Vec<Option<usize>>)]) {
+    /// the number its alerts were stored under. Alerts of rules that are gone are forgotten, and what they held back is
+    /// let go at `now`.
+    pub fn furnish(&mut self, lenses: &[Lens], origin: &[(Option<usize>, Vec<Option<usize>>)], now: u32) {
         let mut old: Vec<Option<Vec<Subject>>> = std::mem::take(&mut self.subjects).into_iter().map(Some).collect();
         let fresh = Self::new(self.name.as_deref(), self.first, lenses);
         for ((lens, (from, judges)), fresh) in lenses.iter().zip(origin).zip(fresh.subjects) {
@@ -282,6 +284,18 @@ impl Service {
                 subject.machines = judges.iter().map(machine).collect();
             }
             self.subjects.push(subjects);
+        }
+        let subjects = || self.subjects.iter().flatten();
+        let is_left = |id: &str| subjects().flat_map(|s| &s.machines).filter_map(Machine::firing).any(|f| f.id == id);
+        let known: Vec<Known> = self.known.iter().filter(|known| is_left(&known.id)).cloned().collect();
+        self.known = known;
+        for machine in self.subjects.iter_mut().flatten().flat_map(|s| &mut s.machines) {
+            if let Some(firing) = machine.firing_mut()
+                && let Telling::Held { by, released: released @ None } = &mut firing.telling
+                && !self.known.iter().any(|known| known.id == *by)
+            {
+                *released = Some(now);
+            }
         }
     }
 }

@@ -445,7 +445,9 @@ mod tests {
                     let mut all: Vec<u64> = inside().flat_map(|r| r.2.iter().copied()).collect();
                     let max = all.iter().copied().max();
                     prop_assert_eq!(max.unwrap_or(0), sum.max_us());
-                    all.iter_mut().for_each(|us| *us = coarse_highest(coarse(*us)));
+                    for us in &mut all {
+                        *us = coarse_highest(coarse(*us));
+                    }
                     all.sort_unstable();
                     if window != 300 {
                         for (q, rank) in [(0.5, all.len().div_ceil(2)), (0.75, (3 * all.len()).div_ceil(4))] {

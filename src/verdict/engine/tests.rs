@@ -1,3 +1,14 @@
+//! The engine against its twin, through restarts, on the SRE Workbook's examples and over days of traffic.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers in tests"
+)]
+
+mod month;
+mod twin;
+
 use super::*;
 use crate::parse::Auth;
 use crate::parse::Cache;
@@ -22,7 +33,7 @@ use std::collections::BTreeMap;
 /// A Monday's midnight, and a boundary of every advance.
 const START: u32 = 1_795_392_000;
 
-/// SplitMix64 (Sebastiano Vigna): seeded noise.
+/// `SplitMix64` (Sebastiano Vigna): seeded noise.
 struct Dice(u64);
 
 impl Dice {
@@ -127,195 +138,6 @@ fn events(notices: &[Notice]) -> Vec<Event> {
     all
 }
 
-/// The brute-force twin: every window anew from the raw records at every second, and alerts by counting seconds.
-mod twin {
-    use super::*;
-
-    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-    enum R {
-        Bad,
-        Between,
-        Good,
-        Nothing,
-    }
-
-    #[derive(Default)]
-    struct One {
-        held: Option<u32>,
-        firing: bool,
-        good: Option<u32>,
-        rows: Vec<usize>,
-        before: Option<R>,
-    }
-
-    impl One {
-        /// Fired (true) or resolved (false).
-        fn tick(&mut self, r: R, for_s: u32, clear_for_s: u32) -> Option<bool> {
-            let ran = u32::from(self.before != Some(R::Nothing));
-            self.before = Some(r);
-            if self.firing {
-                match r {
-                    R::Good => {
-                        let good = self.good.map_or(0, |g| g + ran);
-                        self.good = Some(good);
-                        if good >= clear_for_s {
-                            *self = Self { before: Some(r), ..Self::default() };
-                            return Some(false);
-                        }
-                    }
-                    R::Nothing => self.good = self.good.map(|g| g + ran),
-                    R::Bad | R::Between => self.good = None,
-                }
-                return None;
-            }
-            match r {
-                R::Bad => {
-                    let held = self.held.map_or(0, |h| h + ran);
-                    self.held = Some(held);
-                    if held >= for_s {
-                        (self.firing, self.held) = (true, None);
-                        return Some(true);
-                    }
-                }
-                R::Nothing => self.held = self.held.map(|h| h + ran),
-                R::Good | R::Between => self.held = None,
-            }
-            None
-        }
-    }
-
-    fn window(raw: &[Raw], now: u32, width: u32) -> &[Raw] {
-        let by = advance_of(width);
-        let end = now / by * by;
-        let start = end - width.div_ceil(by) * by;
-        let from = raw.partition_point(|r| r.second < start);
-        &raw[from..raw.partition_point(|r| r.second < end)]
-    }
-
-    fn value(signal: Signal, of: &[&Raw], least: usize, window_s: u32) -> Option<f64> {
-        let errors = of.iter().filter(|r| r.status >= 500).count() as f64;
-        let n = of.len();
-        let mut exact: Vec<u64> = of.iter().filter_map(|r| r.us).collect();
-        exact.sort_unstable();
-        let max = exact.last().copied().unwrap_or(0);
-        let behind = if matches!(signal, Signal::Quantile(_) | Signal::Mean | Signal::Max) { exact.len() } else { n };
-        if behind < least.max(1) {
-            return None;
-        }
-        Some(match signal {
-            Signal::ErrorRate => errors / n as f64,
-            Signal::StatusRate(code) => of.iter().filter(|r| r.status == code).count() as f64 / n as f64,
-            Signal::Rate => n as f64 / f64::from(window_s),
-            Signal::Errors => errors,
-            Signal::Max => max as f64,
-            Signal::Mean => exact.iter().sum::<u64>() as f64 / exact.len() as f64,
-            Signal::Quantile(q) => {
-                let rank = (q * exact.len() as f64 - 1e-6).ceil().max(1.0) as usize;
-                coarse_highest(coarse(exact[rank - 1])).min(max) as f64
-            }
-            _ => unreachable!(),
-        })
-    }
-
-    pub(super) fn events(raw: &[Raw], end: u32, rules: &[Rule], objectives: &[Objective]) -> Vec<Event> {
-        let mut all = Vec::new();
-        let first = raw[0].second;
-        for rule in rules {
-            let subjects: Vec<(Option<String>, Vec<usize>)> = match &rule.condition.on {
-                On::All => vec![(None, vec![0, 1, 2])],
-                On::Each => (0..3).map(|r| (Some(name(r)), vec![r])).collect(),
-                On::Route(glob) => {
-                    let of = (0..3).filter(|r| glob.matches(ROUTES[*r].0, ROUTES[*r].1)).collect();
-                    vec![(rule.condition.route.clone(), of)]
-                }
-            };
-            for (route, of) in subjects {
-                let mine: Vec<Raw> = raw.iter().filter(|r| of.contains(&r.route)).copied().collect();
-                let mut one = One::default();
-                for now in first + 1..=end {
-                    let (read, value) = read(rule, &mine, raw, now, first);
-                    if let Some(fired) = one.tick(read, rule.for_s, rule.clear_for_s) {
-                        all.push((now, rule.name.clone(), rule.severity.word(), route.clone(), fired, rounded(value)));
-                    }
-                }
-            }
-        }
-        for objective in objectives {
-            for severity in [Severity::Page, Severity::Ticket] {
-                promise(objective, severity, raw, first, end, &mut all);
-            }
-        }
-        all.sort();
-        all
-    }
-
-    fn read(rule: &Rule, mine: &[Raw], raw: &[Raw], now: u32, first: u32) -> (R, Option<f64>) {
-        let c = &rule.condition;
-        if c.signal == Signal::Silence {
-            let last = raw[raw.partition_point(|r| r.second < now) - 1].second;
-            let silent = f64::from(now - last - 1) * 1e6;
-            return (if c.op.holds(silent, c.value) { R::Bad } else { R::Good }, Some(silent));
-        }
-        let w = rule.window_s();
-        let inside: Vec<&Raw> = window(mine, now, w).iter().collect();
-        let shown = value(c.signal, &inside, 1, w);
-        let must = match c.signal {
-            Signal::Rate => w,
-            _ if w > 600 => w / 2,
-            _ => 0,
-        };
-        let read = match value(c.signal, &inside, usize::try_from(rule.least()).unwrap(), w) {
-            _ if now - first < must => R::Nothing,
-            None => R::Nothing,
-            Some(v) if c.op.holds(v, c.value) => R::Bad,
-            Some(_) => R::Good,
-        };
-        (read, shown)
-    }
-
-    fn promise(objective: &Objective, severity: Severity, raw: &[Raw], first: u32, end: u32, all: &mut Vec<Event>) {
-        let table: Vec<_> = rows(objective).0.into_iter().filter(|r| r.severity == severity).collect();
-        let share = |now, w| {
-            let inside = window(raw, now, w);
-            let inside: Vec<_> = inside.iter().filter(|r| objective.slower_than_us.is_none() || r.us.is_some()).collect();
-            let bad = inside.iter().filter(|r| match objective.slower_than_us {
-                Some(limit) => r.us.unwrap() > limit,
-                None => r.status >= 500,
-            });
-            crate::verdict::promise::Share { bad: bad.count() as u64, all: inside.len() as u64 }
-        };
-        let mut one = One::default();
-        for now in first + 1..=end {
-            let read: Vec<Standing> =
-                table.iter().map(|r| stand(r, share(now, r.long_s), share(now, r.short_s), now - first)).collect();
-            let tripped: Vec<usize> = (0..read.len()).filter(|i| read[*i] == Standing::Tripped).collect();
-            let mut counting: Vec<Standing> =
-                if one.rows.is_empty() { read.clone() } else { one.rows.iter().map(|i| read[*i]).collect() };
-            counting.retain(|s| *s != Standing::WarmingUp);
-            let r = if !tripped.is_empty() {
-                R::Bad
-            } else if counting.is_empty() || counting.contains(&Standing::NoData) {
-                R::Nothing
-            } else if counting.contains(&Standing::Between) {
-                R::Between
-            } else {
-                R::Good
-            };
-            let rows_before = one.rows.clone();
-            let changed = one.tick(r, 0, objective.clear_for_s);
-            if one.firing {
-                one.rows.extend(tripped.iter().filter(|i| !rows_before.contains(i)));
-                one.rows.sort_unstable();
-            }
-            if let Some(fired) = changed {
-                let rows = if fired { &one.rows } else { &rows_before };
-                let value = share(now, table[rows[0]].short_s).ratio();
-                all.push((now, objective.name.clone(), severity.word(), None, fired, rounded(value)));
-            }
-        }
-    }
-}
-
 /// Random traffic with bad and slow spells and gaps.
 fn traffic(dice: &mut Dice, seconds: u32, per_s: f64) -> Vec<Raw> {
     let mut raw = Vec::new();
@@ -352,7 +174,7 @@ fn mixed_rules() -> (Vec<Rule>, Vec<Objective>) {
         rule("mean", "mean > 200ms over 90s on each", 0, 10, Some(3)),
         rule("max", "max >= 900ms over 10s", 0, 5, None),
         rule("quiet", "rate < 0.1/s over 3m", 20, 20, None),
-        rule("loud", "rate > 1/s over 61s on POST /checkout", 0, 0, None),
+        rule("loud", "rate > 0.12/s over 61s on POST /checkout", 0, 0, None),
         rule("some 503", "status_503_rate > 1% over 31m", 0, 300, None),
         rule("many errors", "errors > 20 over 10m", 0, 60, None),
         rule("silent", "silence > 5m", 0, 0, None),
@@ -360,7 +182,7 @@ fn mixed_rules() -> (Vec<Rule>, Vec<Objective>) {
     ];
     let fast = Objective {
         name: "fast".to_owned(),
-        target: 0.95,
+        target: 0.985,
         slower_than_us: Some(300_000),
         clear_for_s: 120,
         ..Objective::available()
@@ -382,9 +204,9 @@ fn the_engine_agrees_with_a_brute_force_twin_on_random_traffic() {
     let (rules, objectives) = mixed_rules();
     let limits = limits_us(&objectives);
     let mut kinds: BTreeMap<(String, bool), u32> = BTreeMap::new();
-    for seed in 0..8 {
+    for seed in 0..4 {
         let mut dice = Dice(seed);
-        let raw = traffic(&mut dice, 12_000, 0.25);
+        let raw = traffic(&mut dice, 12_000, 0.2);
         let mut engine = Engine::new(&rules, &objectives, Vec::new(), settings(&objectives));
         let mut notices = run(&mut engine, &raw, &limits, |_, _| {});
         let end = raw.last().unwrap().second + 4_000;
@@ -394,7 +216,9 @@ fn the_engine_agrees_with_a_brute_force_twin_on_random_traffic() {
             assert_eq!(w, g, "seed {seed}");
         }
         assert_eq!(want.len(), got.len(), "seed {seed}");
-        want.into_iter().for_each(|e| *kinds.entry((e.1, e.4)).or_default() += 1);
+        for e in want {
+            *kinds.entry((e.1, e.4)).or_default() += 1;
+        }
     }
     // Every rule fired and resolved somewhere, or nothing is shown.
     for name in rules.iter().map(|r| &r.name).chain(objectives.iter().map(|o| &o.name)) {
@@ -571,7 +395,11 @@ fn requests_come_from_the_edge_once_a_proxy_was_seen_and_starts_from_the_applica
         slot
     };
     let (bad, good) = (slot(500), slot(200));
-    let starts = SlotLines { starts: 2, kinds: crate::stats::intake::Kinds { lifecycle: 2, ..Default::default() }, ..SlotLines::default() };
+    let starts = SlotLines {
+        starts: 2,
+        kinds: crate::stats::intake::Kinds { lifecycle: 2, ..Default::default() },
+        ..SlotLines::default()
+    };
     for (layer, want) in [(Layer::Edge, vec!["starts"]), (Layer::App, vec!["bad", "starts"])] {
         let mut engine = Engine::new(&rules, &[], Vec::new(), Settings::default());
         let seen = |layer, slot| Seen { service: None, layer, route: &keys, auth: Auth::Unknown, cache: Cache::None, slot };
@@ -585,4 +413,26 @@ fn requests_come_from_the_edge_once_a_proxy_was_seen_and_starts_from_the_applica
         assert_eq!(want, names);
         assert_eq!(Some(2.0), notices.iter().find(|n| n.facts.rule == "starts").unwrap().facts.value);
     }
+}
+
+#[test]
+fn healthy_days_with_noise_never_page() {
+    month::healthy(2);
+}
+
+#[test]
+fn incidents_that_spend_two_percent_of_the_budget_are_paged() {
+    month::failing(2);
+}
+
+#[test]
+#[ignore = "minutes without optimisation: cargo test --release --lib thirty -- --ignored --nocapture"]
+fn thirty_healthy_days_with_noise_never_page() {
+    month::healthy(30);
+}
+
+#[test]
+#[ignore = "minutes without optimisation: cargo test --release --lib thirty -- --ignored --nocapture"]
+fn sixty_incidents_in_thirty_days_are_paged() {
+    month::failing(30);
 }
