@@ -373,7 +373,9 @@ impl Plan {
     /// Makes rules and promises ready. `limits_us` are those counted while recording, in their order.
     pub fn new(rules: &[Rule], objectives: &[Objective], limits_us: &[u64]) -> Self {
         let mut plan = Self { objectives: objectives.to_vec(), ..Self::default() };
-        rules.iter().for_each(|rule| plan.take_rule(rule));
+        for rule in rules {
+            plan.take_rule(rule);
+        }
         for (at, objective) in objectives.iter().enumerate() {
             plan.take_objective(at, objective, limits_us);
         }
