@@ -1,5 +1,6 @@
 //! Judged against promises.
 pub mod alert;
+pub mod command;
 pub mod compare;
 pub mod condition;
 pub mod engine;

@@ -17,7 +17,7 @@ use crate::stats::latency::Fine;
 
 /// A sum of groups, before it becomes figures.
 #[derive(Debug, Default)]
-pub(super) struct Sum {
+pub struct Sum {
     statuses: BTreeMap<u16, u64>,
     bytes: u64,
     sized: u64,
@@ -34,7 +34,7 @@ struct Part {
 
 impl Sum {
     /// Adds a group; without its latency where the caller says so (streams).
-    pub(super) fn add(&mut self, group: &Group, with_latency: bool) {
+    pub fn add(&mut self, group: &Group, with_latency: bool) {
         let parts = [
             (group.key.auth != Auth::Unknown).then(|| self.auth.entry(group.key.auth).or_default()),
             (group.key.cache != Cache::None).then(|| self.cache.entry(group.key.cache).or_default()),
@@ -58,12 +58,17 @@ impl Sum {
     }
 
     /// Requests so far.
-    pub(super) fn requests(&self) -> u64 {
+    pub fn requests(&self) -> u64 {
         self.statuses.values().sum()
     }
 
+    /// The histogram of latencies, ascending.
+    pub fn buckets(&self) -> Vec<(u16, u64)> {
+        self.latency.buckets()
+    }
+
     /// The figures. `seconds` is the length of the period, `None` where undated.
-    pub(super) fn figures(&self, errors: &ErrorRule, seconds: Option<f64>) -> Figures {
+    pub fn figures(&self, errors: &ErrorRule, seconds: Option<f64>) -> Figures {
         let requests = self.requests();
         let count = |is: &dyn Fn(u16) -> bool| self.statuses.iter().filter(|(s, _)| is(**s)).map(|(_, n)| n).sum();
         let failed = count(&|s| errors.is_error(s));

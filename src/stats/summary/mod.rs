@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::route::NamedBy;
 use crate::time::Timestamp;
 
+pub use figures::Sum;
 pub use sum_up::Asked;
 pub use sum_up::NamedGroup;
 pub use sum_up::RouteName;
