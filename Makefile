@@ -6,6 +6,7 @@ CARGO ?= cargo
 
 test: .venv/installed
 	$(CARGO) test
+	.venv/bin/python tests/stats/twin.py
 	.venv/bin/python tests/shop.py
 
 # The part that needs Rust alone.
@@ -35,10 +36,10 @@ clean:
 	$(CARGO) clean
 	rm -rf .venv .venv-bench
 
-.venv/installed: samples/shop/requirements.txt
+.venv/installed: samples/shop/requirements.txt tests/stats/requirements.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { apt-get update -q && apt-get install -y -q python3-venv; } \
 	  || { echo "make: Python's venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q --disable-pip-version-check -r samples/shop/requirements.txt
+	.venv/bin/pip install -q --disable-pip-version-check -r samples/shop/requirements.txt -r tests/stats/requirements.txt
 	@touch $@
