@@ -56,7 +56,7 @@ enum Quotes {
     Double,
 }
 
-/// The template with its placeholders filled in and quoted. `None` where a value is not known, holds control characters,
+/// The template with its placeholders filled in and quoted. `None` where a value is not known, holds what cannot be seen,
 /// or could be taken for something else than a value: at a word's beginning it may not look like an option, and inside a
 /// command substitution it must be harmless as it is. Braces around other names stay as they are.
 pub fn fill(template: &str, values: &Values) -> Option<String> {
@@ -67,7 +67,7 @@ pub fn fill(template: &str, values: &Values) -> Option<String> {
     while let Some(c) = rest.chars().next() {
         let named = rest.strip_prefix('{').and_then(|inside| inside.split_once('}'));
         if let Some((value, after)) = named.and_then(|(name, after)| Some((values.get(name)?, after))) {
-            let value = value.filter(|v| v.len() <= LONGEST && !v.chars().any(char::is_control))?;
+            let value = value.filter(|v| v.len() <= LONGEST && v.chars().all(visible))?;
             let starts_word = quotes == Quotes::None && out.chars().next_back().is_none_or(char::is_whitespace);
             if (starts_word && value.starts_with('-')) || (substitutes && !value.chars().all(harmless)) {
                 return None;
@@ -89,6 +89,11 @@ pub fn fill(template: &str, values: &Values) -> Option<String> {
         rest = after;
     }
     Some(out)
+}
+
+/// Seen as it is by whoever reads the command before running it: nothing that controls, hides or turns text.
+fn visible(c: char) -> bool {
+    c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric()
 }
 
 /// Means itself anywhere in a shell's text.
@@ -176,6 +181,7 @@ mod tests {
             ("purge {path}", ""),
             ("purge {path}", "/a\nrm"),
             ("purge {path}", "/a\x1b[2J"),
+            ("purge {path}", "/a\u{202e}moc"),
             ("purge \"$(echo {path})\"", "/a;id"),
             ("purge `echo {path}`", "/$x"),
         ] {

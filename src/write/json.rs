@@ -64,24 +64,24 @@ pub fn object(report: &Report) -> Value {
     })
 }
 
-fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
+pub(super) fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
     items.iter().map(one).collect()
 }
 
-fn text(untrusted: &str) -> String {
+pub(super) fn text(untrusted: &str) -> String {
     clean_to(untrusted, LONGEST).as_str().to_owned()
 }
 
-fn some_text(untrusted: Option<&String>) -> Option<String> {
+pub(super) fn some_text(untrusted: Option<&String>) -> Option<String> {
     untrusted.map(|t| text(t))
 }
 
-fn time(at: Option<Timestamp>) -> Option<String> {
+pub(super) fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(|t| t.to_string())
 }
 
 /// Six significant digits, so that a figure reads the same however it was summed up. What is no number is null.
-fn six_digits(value: f64) -> Option<f64> {
+pub(super) fn six_digits(value: f64) -> Option<f64> {
     format!("{value:.5e}").parse().ok().filter(|v: &f64| v.is_finite())
 }
 
@@ -239,7 +239,7 @@ fn route(route: &RouteFigures) -> Value {
     Value::Object(stats_keys(object, &route.figures))
 }
 
-fn exception(exception: &ExceptionFigures) -> Value {
+pub(super) fn exception(exception: &ExceptionFigures) -> Value {
     json!({
         "service": some_text(exception.service.as_ref()),
         "type": text(&exception.kind),

@@ -72,7 +72,7 @@ fn fill(report: &Report, page: &mut String) -> std::fmt::Result {
 }
 
 /// Untrusted text as a code span; `|` becomes `¦`.
-fn code(untrusted: &str) -> String {
+pub(super) fn code(untrusted: &str) -> String {
     let safe = clean_to(untrusted, LONGEST);
     let text = safe.as_str().trim().replace('|', "¦");
     if text.is_empty() {
@@ -84,7 +84,7 @@ fn code(untrusted: &str) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-fn more(all: usize, shown: usize, noun: &str, page: &mut String) -> std::fmt::Result {
+pub(super) fn more(all: usize, shown: usize, noun: &str, page: &mut String) -> std::fmt::Result {
     if all > shown { writeln!(page, "\n… and {}.", counted((all - shown) as u64, noun)) } else { Ok(()) }
 }
 

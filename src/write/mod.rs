@@ -3,6 +3,7 @@
 //! Every figure comes from `stats::summary`; here it is only dressed. Untrusted text passes through `figures` first.
 
 pub mod chart;
+pub mod compare;
 pub mod csv;
 #[cfg(test)]
 pub(crate) mod example;

@@ -34,7 +34,7 @@ impl Default for Look {
 
 /// Writes the report as text.
 pub fn text(report: &Report, look: Look, out: &mut impl io::Write) -> io::Result<()> {
-    let mut page = Page { look: Look { width: look.width.max(40), ..look }, text: String::new() };
+    let mut page = Page::new(look);
     let input = &report.summary.input;
     if input.lines == 0 && input.sources.iter().all(|s| s.error.is_none()) {
         let sources = counted(input.sources.len() as u64, "source");
@@ -47,30 +47,34 @@ pub fn text(report: &Report, look: Look, out: &mut impl io::Write) -> io::Result
 }
 
 /// The page as it grows.
-struct Page {
-    look: Look,
-    text: String,
+pub(super) struct Page {
+    pub(super) look: Look,
+    pub(super) text: String,
 }
 
 impl Page {
-    fn line(&mut self, text: &str) {
+    pub(super) fn new(look: Look) -> Self {
+        Self { look: Look { width: look.width.max(40), ..look }, text: String::new() }
+    }
+
+    pub(super) fn line(&mut self, text: &str) {
         self.text.push_str(text);
         self.text.push('\n');
     }
 
-    fn paint(&self, tone: Tone, text: &str) -> String {
+    pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         paint(self.look.colour, tone, text)
     }
 
     /// A heading, with what explains it.
-    fn title(&mut self, title: &str, note: &str) {
+    pub(super) fn title(&mut self, title: &str, note: &str) {
         let note = if note.is_empty() { String::new() } else { format!("  {note}") };
         let line = format!("\n{}{}", self.paint(Tone::Strong, title), self.paint(Tone::Quiet, &note));
         self.line(&line);
     }
 
     /// `text` broken to the page's width, behind `first` on its first line and as deep on the others.
-    fn paragraph(&mut self, first: &str, tone: Tone, text: &str) {
+    pub(super) fn paragraph(&mut self, first: &str, tone: Tone, text: &str) {
         let depth = width(first);
         for (at, part) in wrap(text, self.look.width.saturating_sub(depth).max(20)).iter().enumerate() {
             let lead = if at == 0 { first.to_owned() } else { " ".repeat(depth) };
@@ -80,7 +84,7 @@ impl Page {
     }
 
     /// A name and what is to be said of it, the names in one column.
-    fn entry(&mut self, name: &str, text: &str) {
+    pub(super) fn entry(&mut self, name: &str, text: &str) {
         self.paragraph(&format!("  {name:<11}"), Tone::Plain, text);
     }
 }

@@ -236,6 +236,8 @@ pub struct Comparison {
     pub before: About,
     /// The side after.
     pub after: About,
+    /// When the change was made, where the caller knows it.
+    pub changed_at: Option<Timestamp>,
     /// `Regressed` where a route is; else `Improved` where one is; else `Same`; `TooFew` where all are.
     pub verdict: Verdict,
     /// Each route, worst first.
