@@ -4,6 +4,7 @@ pub mod deploys;
 pub mod doings;
 pub mod failures;
 pub mod group;
+pub mod headers;
 pub mod intake;
 pub mod latency;
 pub mod slots;

@@ -17,6 +17,7 @@ use super::failures::Failures;
 use super::group::Group;
 use super::group::GroupKey;
 use super::group::Layer;
+use super::headers::are_logged;
 use super::intake::Intake;
 use super::intake::Kind;
 use super::intake::Kinds;
@@ -269,6 +270,9 @@ impl Snapshot {
             Some(lanes) if lanes[lane] != NONE => lanes[lane],
             _ => self.open_group(desk, era, route, record.auth, record.cache),
         };
+        if are_logged(&record.headers) {
+            self.headers(group, status, record);
+        }
         let second = match time {
             Some(time) => {
                 self.span = Some(self.span.map_or((time, time), |s| (s.0.min(time), s.1.max(time))));
@@ -293,6 +297,14 @@ impl Snapshot {
     /// The key behind a route of a desk.
     pub fn router(&self, desk: usize) -> &Router {
         &self.desks[desk].router
+    }
+
+    /// Counts the headers of an answer that a cache could keep.
+    #[cold]
+    fn headers(&mut self, group: u32, status: u16, record: &Record<'_>) {
+        if (200..300).contains(&status) && matches!(record.method, b"" | b"GET" | b"HEAD") {
+            self.groups[group as usize].tally.headers.get_or_insert_default().record(&record.headers);
+        }
     }
 
     #[cold]

@@ -12,6 +12,7 @@ use super::failures::Failures;
 use super::group::Group;
 use super::group::GroupKey;
 use super::group::Layer;
+use super::headers::HeaderCounts;
 use super::intake::Intake;
 use super::latency::Fine;
 use super::latency::FinePacked;
@@ -119,6 +120,7 @@ struct StoredGroup {
     bytes: u64,
     sized: u64,
     latency: FinePacked,
+    headers: Option<HeaderCounts>,
     slots: Vec<u8>,
 }
 
@@ -159,6 +161,7 @@ impl Counted {
                             bytes: g.tally.bytes,
                             sized: g.tally.sized,
                             latency: g.tally.latency.pack(),
+                            headers: g.tally.headers.as_deref().cloned(),
                             slots: g.track.store(),
                         }
                     })
@@ -210,6 +213,7 @@ impl Counted {
                 let mut tally = Tally::default();
                 (tally.bytes, tally.sized) = (group.bytes, group.sized);
                 tally.latency = Fine::unpack(&group.latency);
+                tally.headers = group.headers.clone().map(Box::new);
                 group.statuses.iter().for_each(|(status, n)| tally.add_status(*status, *n));
                 groups.push(Group {
                     key: GroupKey {
@@ -258,6 +262,7 @@ pub fn load(bytes: &[u8]) -> Result<Vec<Part>, Damage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::Headers;
     use crate::parse::Record;
     use crate::route::table::Router;
     use crate::route::table::Settings;
@@ -284,6 +289,7 @@ mod tests {
         version: &'static str,
         auth: Auth,
         service: Option<&'static str>,
+        control: &'static str,
     }
 
     fn told() -> impl Strategy<Value = Told> {
@@ -296,8 +302,9 @@ mod tests {
             prop::sample::select(vec!["", "1.0", "1.1"]),
             prop::sample::select(AUTH.to_vec()),
             prop::sample::select(vec![None, Some("shop")]),
+            prop::sample::select(vec!["", "-", "public, max-age=9"]),
         )
-            .prop_map(|(path, status, bytes, latency_us, second, version, auth, service)| Told {
+            .prop_map(|(path, status, bytes, latency_us, second, version, auth, service, control)| Told {
                 path,
                 status,
                 bytes,
@@ -306,6 +313,7 @@ mod tests {
                 version,
                 auth,
                 service,
+                control,
             })
     }
 
@@ -321,6 +329,7 @@ mod tests {
                 latency_us: t.latency_us,
                 version: t.version.as_bytes(),
                 auth: t.auth,
+                headers: Headers { cache_control: t.control.as_bytes(), ..Headers::default() },
                 ..Record::default()
             };
             let time = t.second.map(Timestamp::from_seconds);

@@ -1,5 +1,6 @@
-//! The totals of one group: requests by status, bytes, latency to three digits.
+//! The totals of one group: requests by status, bytes, latency to three digits, headers where they are logged.
 
+use super::headers::HeaderCounts;
 use super::latency::Bounds;
 use super::latency::Fine;
 
@@ -14,6 +15,8 @@ pub struct Tally {
     pub sized: u64,
     /// Latency of the requests that named it.
     pub latency: Fine,
+    /// What answers said about keeping them; `None` where no line tells.
+    pub headers: Option<Box<HeaderCounts>>,
 }
 
 impl Tally {
@@ -47,6 +50,9 @@ impl Tally {
         self.bytes += other.bytes;
         self.sized += other.sized;
         self.latency.merge(&other.latency);
+        if let Some(headers) = &other.headers {
+            self.headers.get_or_insert_default().add(headers);
+        }
     }
 
     /// Requests by status, ascending.
