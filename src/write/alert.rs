@@ -226,9 +226,9 @@ fn cause(it: &Alert) -> Option<String> {
         said.push_str(&counted(others as u64, "other exception"));
     }
     if let Some(age) = between(deployed, raised.first) {
-        said.push_str(&format!(", first seen {} after {}", span(age), name("deploy")));
+        said = format!("{said}, first seen {} after {}", span(age), name("deploy"));
     } else if let Some(age) = between(deployed, it.started_at) {
-        said.push_str(&format!("; {} was {} before", name("last deploy"), span(age)));
+        said = format!("{said}; {} was {} before", name("last deploy"), span(age));
     }
     Some(said)
 }

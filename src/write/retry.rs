@@ -123,6 +123,8 @@ fn wait(text: &str, now: Timestamp) -> Option<i64> {
     http_date(text).map(|at| at.0.saturating_sub(now.0).max(0))
 }
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994`.
 fn http_date(text: &str) -> Option<Timestamp> {
     let words: Vec<&str> = text.split([' ', '-']).filter(|word| !word.is_empty()).collect();
@@ -131,7 +133,6 @@ fn http_date(text: &str) -> Option<Timestamp> {
         [_, month, day, time, year] => (day, month, year, time),
         _ => return None,
     };
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = u8::try_from(MONTHS.iter().position(|name| name == month)? + 1).ok()?;
     let year = match (year.len(), number(year)?) {
         // RFC 850's two digits: this century, as none of these dates is old.

@@ -233,7 +233,7 @@ impl Sink {
 }
 
 /// Sends one alert marked as a test, or one heartbeat, at `now`, and says what came of it; nothing is tried again.
-/// PagerDuty is told at once that the test is over, so that nobody is left with it.
+/// PagerDuty is told at once that the test is over, Alertmanager forgets it after 5 minutes: nobody is left with it.
 pub fn send_test(sink: &Sink, now: Timestamp) -> Result<String, String> {
     if matches!(sink.form, Form::Heartbeat) {
         return settled(sink, &sink.beat(), now);
@@ -242,11 +242,15 @@ pub fn send_test(sink: &Sink, now: Timestamp) -> Result<String, String> {
     let mut over = firing.clone();
     (over.alert.state, over.alert.resolved_at) = (State::Resolved, Some(now));
     let rounds = if matches!(sink.form, Form::Pagerduty { .. }) { vec![firing, over] } else { vec![firing] };
+    let form = match &sink.form {
+        Form::Alertmanager { .. } => &Form::Alertmanager { hold_s: 300 },
+        form => form,
+    };
     let mut said = Err(format!("{}: nothing to send", sink.shown()));
     for telling in rounds {
         let id = format!("msg_{}_{:?}", telling.alert.id, telling.alert.state).to_lowercase();
         let batch = payload::Batch { tellings: &[telling], truncated: 0, queued_at: now };
-        let body = payload::body(&sink.form, batch).map_err(|why| format!("{}: {why}", sink.shown()))?;
+        let body = payload::body(form, batch).map_err(|why| format!("{}: {why}", sink.shown()))?;
         said = Ok(settled(sink, &sink.send(&Parcel { id, body, at: now }), now)?);
     }
     said
@@ -299,8 +303,7 @@ fn outcome(answer: Result<Response<ureq::Body>, Error>) -> Try {
 /// The cause in our own words: those of libraries may hold the address.
 fn failure(error: &Error) -> Failure {
     match error {
-        Error::HostNotFound => Failure::Resolve,
-        Error::Timeout(ureq::Timeout::Resolve) => Failure::Resolve,
+        Error::HostNotFound | Error::Timeout(ureq::Timeout::Resolve) => Failure::Resolve,
         Error::Timeout(ureq::Timeout::Connect) | Error::ConnectionFailed => Failure::Connect("no connection in time"),
         Error::Timeout(_) => Failure::Timeout,
         Error::Protocol(_) => Failure::NoHttp,

@@ -17,6 +17,7 @@ const SUMMARY: usize = 1024;
 const KEY: usize = 255;
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "PagerDuty's names")]
 pub(super) struct Event<'a> {
     routing_key: &'a str,
     event_action: &'static str,

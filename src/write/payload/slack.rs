@@ -116,7 +116,7 @@ fn bounded(line: &str, room: usize) -> &str {
     if line.len() <= room {
         return line;
     }
-    let cut = line.floor_char_boundary(room);
+    let cut = (0..=room).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
     let cut = line[..cut].rfind('&').filter(|at| cut - at < 5).unwrap_or(cut);
     &line[..cut]
 }

@@ -68,10 +68,11 @@ fn environment(source: &str, undefined: UndefinedBehavior) -> Result<Environment
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(undefined);
-    environment.set_formatter(|out, state, value| match value.is_none() {
-        true => Ok(()),
-        false => minijinja::escape_formatter(out, state, value),
-    });
+    environment.set_formatter(
+        |out, state, value| {
+            if value.is_none() { Ok(()) } else { minijinja::escape_formatter(out, state, value) }
+        },
+    );
     environment.set_fuel(Some(FUEL));
     environment.add_template_owned(NAME, source.to_owned()).map_err(|e| told(&e))?;
     Ok(environment)

@@ -271,9 +271,9 @@ impl Telling {
     pub fn test(now: Timestamp) -> Self {
         let mut alert = Alert::new(format!("test-{}", now.second()), "test", Severity::Info);
         "vitalog-test".clone_into(&mut alert.fingerprint);
-        alert.signal = "test".to_owned();
+        "test".clone_into(&mut alert.signal);
         (alert.started_at, alert.fired_at) = (Some(now), Some(now));
-        alert.summary = "TEST vitalog: this sink works; nothing is wrong".to_owned();
+        "TEST vitalog: this sink works; nothing is wrong".clone_into(&mut alert.summary);
         alert.into()
     }
 }

@@ -58,12 +58,18 @@ struct Lane {
     sink: Arc<Sink>,
     key: String,
     jobs: Sender<Job>,
-    /// What is on its way: the id of a message, or none for a heartbeat.
-    on_its_way: Option<Option<String>>,
+    on_its_way: Option<Way>,
     /// Failures in a row.
     failures: u32,
     not_before: Timestamp,
     counts: Counts,
+}
+
+/// What is on its way.
+enum Way {
+    /// The message of this id.
+    Message(String),
+    Beat,
 }
 
 enum Job {
@@ -210,14 +216,14 @@ impl Lane {
         if matches!(self.sink.form(), Form::Heartbeat) {
             if reading {
                 self.not_before = Timestamp(now.0.saturating_add(MINUTE));
-                self.start(Job::Beat, None);
+                self.start(Job::Beat, Way::Beat);
             }
             return said;
         }
         while let Some(entry) = outbox.due(&self.key, now) {
             match payload::body(self.sink.form(), entry.batch()) {
                 Ok(body) => {
-                    self.start(Job::Send(parcel(&entry, body, now)), Some(entry.id));
+                    self.start(Job::Send(parcel(&entry, body, now)), Way::Message(entry.id));
                     return said;
                 }
                 Err(why) => said.push(self.give_up(&entry.id, &why, outbox)),
@@ -226,9 +232,9 @@ impl Lane {
         said
     }
 
-    fn start(&mut self, job: Job, id: Option<String>) {
+    fn start(&mut self, job: Job, way: Way) {
         // Threads outlive every panic of a try, so the job is always taken.
-        self.on_its_way = self.jobs.send(job).is_ok().then_some(id);
+        self.on_its_way = self.jobs.send(job).is_ok().then_some(way);
     }
 
     /// Whether the sink is left alone for now. A time further off than any wait comes from a clock that was set back.
@@ -238,9 +244,9 @@ impl Lane {
     }
 
     fn settle(&mut self, outcome: &Try, now: Timestamp, chance: f64, outbox: &mut Outbox) -> Option<String> {
-        let id = self.on_its_way.take()?;
+        let way = self.on_its_way.take()?;
         let verdict = retry::judge(outcome.judged(), self.failures, now, chance);
-        let Some(id) = id else { return self.beaten(verdict) };
+        let Way::Message(id) = way else { return self.beaten(verdict) };
         match verdict {
             Verdict::Delivered => {
                 outbox.delivered(&id);
