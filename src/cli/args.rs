@@ -15,6 +15,8 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use clap::builder::BoolishValueParser;
 
+use crate::write::explain::fix::Server;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "vitalog", version, about = "The health of a Python web service, from the logs it already writes")]
@@ -35,6 +37,8 @@ Try:  vitalog analyze app.log";
 pub enum Command {
     /// Read logs to the end and print one report
     Analyze(Box<Analyze>),
+    /// Show what each line was taken for, and how to get the figures that are missing
+    Explain(Box<Explain>),
     /// Print the completions of a shell
     #[command(hide = true)]
     Completions {
@@ -69,6 +73,45 @@ pub struct Analyze {
     /// How to talk
     #[command(flatten)]
     pub talk: Talk,
+}
+
+const EXPLAIN_EXAMPLES: &str = "Examples:
+  vitalog explain app.log                      form, one example of every kind of line, what is impossible
+  vitalog explain --line 'INFO:     10.0.0.1:5 - \"GET /x HTTP/1.1\" 200 OK'
+  vitalog explain --fix app.log                the change that makes the missing figures possible
+  vitalog explain --fix=gunicorn               the same for a server, without a log
+
+Exit code 1: nothing of what was read is understood";
+
+/// `explain`
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub struct Explain {
+    /// What to read
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Explain this line alone
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["paths", "fix"], allow_hyphen_values = true)]
+    pub line: Option<String>,
+    /// Print the change to paste that makes the missing figures possible: for what was read, or for
+    /// uvicorn, gunicorn, hypercorn, granian or nginx
+    #[arg(long, value_name = "SERVER", num_args = 0..=1, require_equals = true, conflicts_with = "output")]
+    #[expect(clippy::option_option, reason = "not typed, typed alone, typed with a server")]
+    pub fix: Option<Option<Server>>,
+    /// text or json, to a file or to standard output (repeatable) [default: text]
+    #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true)]
+    pub output: Vec<OsString>,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+impl Explain {
+    /// What it shares with `analyze`: how to read and how to talk.
+    pub fn analyze(self) -> Analyze {
+        let scope = Scope { since: None, until: None, route: None, include_probes: true, deploy: Vec::new(), deploys: None };
+        Analyze { reading: self.reading, scope, output: Output { output: Vec::new(), fail_on: Vec::new() }, talk: self.talk }
+    }
 }
 
 /// What to read and how to understand it.
@@ -161,6 +204,16 @@ pub enum Color {
     Never,
 }
 
+impl ValueEnum for Server {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -175,7 +228,8 @@ mod tests {
     #[test]
     fn commands_that_do_not_work_are_not_shown() {
         let help = CommandLine::command().render_help().to_string();
-        for (shown, word) in [(true, "analyze"), (false, "tail"), (false, "completions"), (false, "compare")] {
+        for (shown, word) in [(true, "analyze"), (true, "explain"), (false, "tail"), (false, "completions"), (false, "compare")]
+        {
             assert_eq!(shown, help.contains(&format!("  {word}")), "{word}\n{help}");
         }
     }

@@ -13,6 +13,8 @@ use crate::cli::say;
 use crate::cli::settings::FailOn;
 use crate::cli::settings::Form;
 use crate::cli::settings::Settings;
+use crate::error::Error;
+use crate::error::Fault;
 use crate::write::Report;
 use crate::write::csv::csv;
 use crate::write::figures::clean;
@@ -49,6 +51,22 @@ pub fn deliver(report: &Report, snapshot: &dyn Fn() -> Vec<u8>, settings: &Setti
         }
     }
     exit
+}
+
+/// One page to a file, or to standard output. Gives `Unread` where it could not be written.
+pub fn page(page: &[u8], file: Option<&Path>) -> Result<Exit, Error> {
+    let mut stdout = io::stdout().lock();
+    let written = match file {
+        Some(file) => private(file).and_then(|mut file| file.write_all(page)),
+        None => stdout.write_all(page).and_then(|()| stdout.flush()),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let name = file.map_or_else(|| "standard output".into(), Path::to_string_lossy);
+            Err(Error::new(Fault::Output, format!("writing '{}': {error}", clean(name.as_bytes()))))
+        }
+        _ => Ok(Exit::Done),
+    }
 }
 
 /// The file, made anew or emptied, mode 0600.

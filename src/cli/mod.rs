@@ -7,6 +7,7 @@ pub mod args;
 pub mod config;
 pub mod deliver;
 pub mod exit;
+pub mod explain;
 pub mod prepare;
 pub mod progress;
 pub mod settings;
@@ -47,6 +48,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCod
     };
     let ended = match line.command {
         Command::Analyze(analyze) => analyze_command(*analyze, now),
+        Command::Explain(explain) => explain_command(*explain, now),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
     };
@@ -56,28 +58,41 @@ pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCod
 /// `analyze`: settings, then the batch run.
 fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error> {
     let variable = |name: &str| std::env::var(name).ok();
-    let around = Environment {
-        variable: &variable,
-        now,
-        zone: TimeZone::system(),
-        stdin_is_terminal: io::stdin().is_terminal(),
-        stdout_is_terminal: io::stdout().is_terminal(),
-        stderr_is_terminal: io::stderr().is_terminal(),
-        width: console_width(),
-    };
-    let Some(settings) = Settings::of(analyze, &around)? else {
-        let mut command = CommandLine::command();
-        command.build();
-        let usage = command.find_subcommand_mut("analyze").map(clap::Command::render_usage).unwrap_or_default();
-        say(&format!("nothing to read: name a log, or pipe one in (see 'vitalog analyze --help')\n{usage}"));
-        return Ok(Exit::Usage);
-    };
+    let Some(settings) = Settings::of(analyze, &around(&variable, now))? else { return Ok(nothing_to_read("analyze")) };
     if settings.verbose > 0
         && let Some(file) = &settings.config_file
     {
         say(&format!("configuration '{}'", clean(file.to_string_lossy().as_bytes())));
     }
     run_analyze(&settings, now)
+}
+
+/// `explain`: the same reading, watched.
+fn explain_command(typed: args::Explain, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(explain::explain(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("explain")))
+}
+
+/// What the process finds around itself.
+fn around(variable: &dyn Fn(&str) -> Option<String>, now: Timestamp) -> Environment<'_> {
+    Environment {
+        variable,
+        now,
+        zone: TimeZone::system(),
+        stdin_is_terminal: io::stdin().is_terminal(),
+        stdout_is_terminal: io::stdout().is_terminal(),
+        stderr_is_terminal: io::stderr().is_terminal(),
+        width: console_width(),
+    }
+}
+
+/// No path, and a terminal on standard input.
+fn nothing_to_read(name: &str) -> Exit {
+    let mut command = CommandLine::command();
+    command.build();
+    let usage = command.find_subcommand_mut(name).map(clap::Command::render_usage).unwrap_or_default();
+    say(&format!("nothing to read: name a log, or pipe one in (see 'vitalog {name} --help')\n{usage}"));
+    Exit::Usage
 }
 
 /// What a batch run gives back: the report, and the snapshot it was made from in its stored form.

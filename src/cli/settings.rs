@@ -127,6 +127,13 @@ const FORMS: [(&str, Form); 5] = [
     ("snapshot", Form::Snapshot),
 ];
 
+impl Form {
+    /// The form's name in `--output`.
+    pub fn name(self) -> &'static str {
+        FORMS.iter().find(|(_, form)| *form == self).map_or("text", |(name, _)| name)
+    }
+}
+
 /// What makes a run fail. Conditions on figures get a variant of their own beside these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailOn {

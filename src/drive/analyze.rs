@@ -148,7 +148,7 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn files(histories: &[History], duplicate: &mut u64, notes: &mut Vec<String>) -> Vec<File> {
+pub(super) fn files(histories: &[History], duplicate: &mut u64, notes: &mut Vec<String>) -> Vec<File> {
     let mut all: Vec<File> = Vec::new();
     for (number, history) in histories.iter().enumerate() {
         all.extend(history.files.iter().map(|path| File { path: path.clone(), shown: shown(path), history: number, skip: 0 }));

@@ -17,6 +17,7 @@ use crate::line::Peeled;
 use crate::line::Unwrapper;
 use crate::line::join::Held;
 use crate::line::split::Block;
+use crate::line::split::RawLine;
 use crate::parse::Exception;
 use crate::parse::Record;
 use crate::parse::Reject;
@@ -408,6 +409,39 @@ impl Walk {
         }
     }
 
+    /// Walks over whole lines as [`Walk::block`] does, and tells `see` of each line after it was counted. Looks at every
+    /// line twice: for `explain`, not for speed.
+    pub fn observed(&mut self, block: &Block<'_>, out: &mut Snapshot, see: &mut dyn FnMut(&Seen<'_>)) {
+        let Self { unwrapper, looker, count } = self;
+        let bytes = block.bytes.len() as u64 + block.hole;
+        count.intake.bytes += bytes;
+        out.intake_mut().bytes += bytes;
+        for raw in block.lines() {
+            if raw.too_long {
+                let kind = Kind::Malformed(Reject::TooLong);
+                count.line(kind, 0, None, out);
+                see(&Seen { raw, line: None, took: Took::As(kind) });
+                continue;
+            }
+            let before = count.intake.clone();
+            let peeled = unwrapper.peel(raw.bytes);
+            let line = if let Peeled::Line(line) = peeled { Some(line) } else { None };
+            let offer = line.and_then(|line| count.would_fold(&line)).unwrap_or_default();
+            count.peeled(looker, peeled, raw.offset, out);
+            let Some(line) = line.filter(|_| offer.taken == Taken::Outside) else {
+                see(&Seen { raw, line, took: own_kind(&before, &count.intake, &offer) });
+                continue;
+            };
+            let mut record = Record::default();
+            let took = match looker.look(line.text, &mut record) {
+                Look::Request(_) => Took::Request(&record),
+                Look::Malformed(reject) => Took::As(Kind::Malformed(reject)),
+                Look::Other(_) => own_kind(&before, &count.intake, &offer),
+            };
+            see(&Seen { raw, line: Some(line), took });
+        }
+    }
+
     /// Ends the source: what waited is settled.
     pub fn finish(&mut self, out: &mut Snapshot) {
         let Self { unwrapper, looker, count } = self;
@@ -416,6 +450,47 @@ impl Walk {
         }
         count.finish(out);
     }
+}
+
+/// One line of a source, as somebody who watches a walk sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// As it stands in the source.
+    pub raw: RawLine<'a>,
+    /// The application's own text; `None` for a piece of a line, and where the wrapper gives none.
+    pub line: Option<Line<'a>>,
+    /// What became of it.
+    pub took: Took<'a>,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy)]
+pub enum Took<'a> {
+    /// It tells of a request: one of its own, or a companion of another line's.
+    Request(&'a Record<'a>),
+    /// It was counted as this.
+    As(Kind),
+    /// That is settled by lines to come: a piece, or what may be a traceback's beginning.
+    Open,
+}
+
+/// What a line that is no request was counted as: what came to the intake, without what the line settled of those before.
+fn own_kind(before: &Intake, after: &Intake, offer: &Offer) -> Took<'static> {
+    let (was, is) = (&before.kinds, &after.kinds);
+    let rejects = after.rejects.iter().zip(before.rejects);
+    if let Some((reject, _)) = Reject::ALL.iter().zip(rejects).find(|(_, (after, before))| **after > *before) {
+        return Took::As(Kind::Malformed(*reject));
+    }
+    for (kind, came) in [
+        (Kind::Lifecycle, is.lifecycle - was.lifecycle),
+        (Kind::Traceback, (is.traceback - was.traceback).saturating_sub(u64::from(offer.settled_traceback))),
+        (Kind::Message, (is.message - was.message).saturating_sub(u64::from(offer.settled_message))),
+    ] {
+        if came > 0 {
+            return Took::As(kind);
+        }
+    }
+    Took::Open
 }
 
 /// The counting part of a walk: everything but the buffers that lines borrow from.
@@ -714,6 +789,13 @@ impl Count {
         }
         self.offered(offer, whose, offset, out);
         taken != Taken::Outside
+    }
+
+    /// What the open traceback of a line's stream would make of it.
+    fn would_fold(&self, line: &Line<'_>) -> Option<Offer> {
+        let stream = Self::stream(&line.hint);
+        let (_, folder) = self.carry.folders.iter().find(|f| f.0 == stream)?;
+        Some(folder.clone().offer(line.text))
     }
 
     /// Counts what an offer settled.

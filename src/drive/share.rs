@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 /// Bytes walked before a chunk to learn what is open at its beginning; a chunk's length at most.
 const RUN_UP: u64 = 64 << 10;
 /// Bytes looked at to find out a source's form.
-const HEAD: usize = 256 << 10;
+pub(super) const HEAD: usize = 256 << 10;
 /// The most events a piece may hold back before it must be walked in order.
 const EVENTS: usize = 100_000;
 

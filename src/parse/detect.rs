@@ -208,7 +208,7 @@ fn place(counts: &[(Kind, u32)], kind: Kind) -> Option<usize> {
 }
 
 /// Which of the forms that are read as combined a line has.
-fn variant(line: &[u8], gunicorn: bool) -> Kind {
+pub(super) fn variant(line: &[u8], gunicorn: bool) -> Kind {
     let has = |needle: &[u8]| memmem::find(line, needle).is_some();
     if has(b" 1.1\" ") || has(b" 1.0\" ") || has(b" 2\" ") || has(b" 3\" ") {
         Kind::Hypercorn
@@ -224,7 +224,7 @@ fn variant(line: &[u8], gunicorn: bool) -> Kind {
 }
 
 /// A quoted text with a protocol at its end: what most access lines hold, whatever their form.
-fn looks_like_access(line: &[u8]) -> bool {
+pub fn looks_like_access(line: &[u8]) -> bool {
     memmem::find(line, b" HTTP/").is_some_and(|at| line.get(..at).is_some_and(|before| memchr(b'"', before).is_some()))
         && !line.starts_with(b" ")
 }

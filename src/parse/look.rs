@@ -118,6 +118,21 @@ impl Looker {
         self.look_own(text, out)
     }
 
+    /// The written form that takes the line as a request, or packs it as a message; the user's own counts as
+    /// [`Kind::Custom`]. `None` where no form does. For those who explain a line: [`Self::look`] does not ask.
+    pub fn form(&mut self, text: &[u8]) -> Option<Kind> {
+        let Self { reader, memo, chosen, .. } = self;
+        let own = chosen.own.iter().any(|own| {
+            let verdict = match own {
+                Own::Format(format) if format.has_message() => return false,
+                Own::Format(format) => format.parse(text, memo, &mut Record::default()),
+                Own::Pattern(pattern) => pattern.parse(text, memo, &mut Record::default()),
+            };
+            verdict == Verdict::Request
+        });
+        if own { Some(Kind::Custom) } else { reader.form(text) }
+    }
+
     /// The user's own formats first.
     fn look_own<'a>(&'a mut self, text: &'a [u8], out: &mut Record<'a>) -> Look<'a> {
         let Self { reader, memo, chosen, .. } = self;

@@ -10,6 +10,7 @@ use super::Verdict;
 use super::access::Memo;
 use super::clf;
 use super::daphne;
+use super::detect;
 use super::detect::Form;
 use super::detect::Kind;
 use super::fields;
@@ -110,6 +111,18 @@ impl Reader {
             }
         }
         best
+    }
+
+    /// The form that takes the line: the main one where it does, else the first in the fixed order.
+    pub(super) fn form(&mut self, text: &[u8]) -> Option<Kind> {
+        if let Some(main) = self.main
+            && (plain(main, text, &mut self.memo, &mut Record::default()) == Verdict::Request
+                || matches!(Forms::of(self).one(main, text, &mut Record::default()), Found::Request(_)))
+        {
+            return Some(main);
+        }
+        let gunicorn = self.main == Some(Kind::Gunicorn);
+        self.which(text).0.map(|kind| if kind == Kind::Combined { detect::variant(text, gunicorn) } else { kind })
     }
 
     /// The first form in the fixed order that takes the line as a request, else as a message; and what it made of it.

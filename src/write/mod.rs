@@ -8,6 +8,7 @@ pub mod compare;
 pub mod csv;
 #[cfg(test)]
 pub(crate) mod example;
+pub mod explain;
 pub mod figures;
 pub mod json;
 pub mod markdown;

@@ -5,6 +5,7 @@
 
 mod figures;
 mod sum_up;
+mod unavailable;
 
 use std::collections::BTreeMap;
 
@@ -363,7 +364,7 @@ pub struct SlotFigures {
 /// A figure this log cannot give.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unavailable {
-    /// `latency`, `time`, `bytes`, `auth`, `cache`, `version` …
+    /// `latency`, `time`, `bytes`, `logged_in`, `cache` or `version`.
     pub figure: &'static str,
     /// Why, in one clause.
     pub because: String,

@@ -13,6 +13,7 @@ use super::SourceFigures;
 use super::Summary;
 use super::VersionFigures;
 use super::figures::Sum;
+use super::unavailable::unavailable;
 use crate::route::NamedBy;
 use crate::route::glob::RouteGlob;
 use crate::route::learn::Counted;
@@ -176,7 +177,7 @@ pub fn sum_up(snapshot: &Snapshot, asked: &Asked) -> Summary {
     let in_series: BTreeSet<usize> = (0..names.len()).filter(|n| chosen[*n] && counts(*n)).collect();
     let series = series(snapshot, asked, &names, groups.iter().filter(|g| in_series.contains(&g.name)));
     let figures = |sum: &Sum| sum.figures(&asked.errors, period.seconds);
-    Summary {
+    let mut summary = Summary {
         total: figures(&total),
         services: services.iter().map(|(s, sum)| ServiceFigures { service: s.clone(), figures: figures(sum) }).collect(),
         routes,
@@ -187,7 +188,9 @@ pub fn sum_up(snapshot: &Snapshot, asked: &Asked) -> Summary {
         input: intake(snapshot, asked, probes),
         period,
         ..Summary::default()
-    }
+    };
+    summary.unavailable = unavailable(&summary);
+    summary
 }
 
 fn period(snapshot: &Snapshot, asked: &Asked) -> Period {
