@@ -1,1 +1,1 @@
-//! (to come)
+mod row; mod sealed;

@@ -192,6 +192,22 @@ impl Fine {
         }
     }
 
+    /// Adds values of which only the coarse buckets, the sum and the ends are known: each counts as the highest value of
+    /// its bucket, so that quantiles are right to two digits and counts at limits to the bucket.
+    pub fn record_coarse(&mut self, buckets: &[(u16, u64)], sum_us: u64, min_us: u64, max_us: u64) {
+        let count: u64 = buckets.iter().map(|b| b.1).sum();
+        if count == 0 {
+            return;
+        }
+        self.min_us = if self.count == 0 { min_us } else { self.min_us.min(min_us) };
+        self.max_us = self.max_us.max(max_us);
+        self.count += count;
+        self.sum_us = self.sum_us.saturating_add(sum_us);
+        for &(bucket, n) in buckets {
+            self.add(fine(coarse_highest(bucket)), n);
+        }
+    }
+
     /// Adds another histogram; order does not matter.
     pub fn merge(&mut self, other: &Self) {
         if other.count == 0 {

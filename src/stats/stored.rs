@@ -4,6 +4,8 @@
 //! with the identity of the bytes it holds, so that the same bytes found in two places can be told and counted once.
 //! What is damaged is refused as a whole, never half read.
 
+pub mod course;
+
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -26,7 +28,6 @@ use crate::input::identity::Head;
 use crate::parse::Auth;
 use crate::parse::Cache;
 use crate::route::NamedBy;
-use crate::route::RouteKey;
 use crate::time::Timestamp;
 
 /// The first bytes of a snapshot file; the last of them is the version.
@@ -100,7 +101,7 @@ struct StoredDesk {
     lines: Vec<(u32, SlotLines)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct StoredKey {
     method: String,
     path: String,
@@ -146,17 +147,7 @@ impl Counted {
                     .map(|g| {
                         let route = desk.router.key(g.key.route);
                         StoredGroup {
-                            key: StoredKey {
-                                method: route.method.clone(),
-                                path: route.path.clone(),
-                                by: at(&BY, &route.by),
-                                refused: route.refused,
-                                probe: route.probe,
-                                streaming: route.streaming,
-                                era: desk.eras[usize::from(g.key.era)].version.clone(),
-                                auth: at(&AUTH, &g.key.auth),
-                                cache: at(&CACHE, &g.key.cache),
-                            },
+                            key: StoredKey::of(route, &desk.eras[usize::from(g.key.era)].version, g.key.auth, g.key.cache),
                             statuses: g.tally.statuses(),
                             bytes: g.tally.bytes,
                             sized: g.tally.sized,
@@ -201,14 +192,7 @@ impl Counted {
             }
             for group in &stored.groups {
                 let key = &group.key;
-                let route = here.router.adopt(&RouteKey {
-                    method: key.method.clone(),
-                    path: key.path.clone(),
-                    by: BY[usize::from(key.by).min(BY.len() - 1)],
-                    refused: key.refused,
-                    probe: key.probe,
-                    streaming: key.streaming,
-                });
+                let route = here.router.adopt(&key.route());
                 let era = here.open_era(key.era.as_bytes());
                 let mut tally = Tally::default();
                 (tally.bytes, tally.sized) = (group.bytes, group.sized);
@@ -220,8 +204,8 @@ impl Counted {
                         desk: number,
                         era: u16::try_from(era).unwrap_or(u16::MAX),
                         route,
-                        auth: AUTH[usize::from(key.auth).min(AUTH.len() - 1)],
-                        cache: CACHE[usize::from(key.cache).min(CACHE.len() - 1)],
+                        auth: key.auth(),
+                        cache: key.cache(),
                     },
                     tally,
                     track: Track::load(&group.slots),
@@ -238,6 +222,16 @@ impl Counted {
         snapshot.put_groups(groups);
         snapshot
     }
+}
+
+/// Bytes made smaller, for storing; [`grow`] gives them back.
+pub fn shrink(plain: &[u8]) -> Vec<u8> {
+    zstd::encode_all(plain, 3).unwrap_or_default()
+}
+
+/// What [`shrink`] was given.
+pub fn grow(small: &[u8]) -> Result<Vec<u8>, Damage> {
+    zstd::decode_all(small).map_err(|_| Damage::Broken)
 }
 
 /// The bytes of a snapshot file.
