@@ -17,13 +17,5 @@ mod program;
 mod receiver;
 // Every file in `samples/` gives the figures that were counted without us.
 // mod samples;
-/// How often `compare` calls healthy traffic regressed, and what it finds.
-mod change;
-#[path = "../../benches/generate/random.rs"]
-#[allow(dead_code, reason = "the log generator uses the rest")]
-mod random;
-#[path = "../../benches/simulate.rs"]
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "simulated figures")]
-mod simulate;
-/// The statistics of `compare` give what scipy gives.
-mod statistics;
+/// The state file against a model: kills, damage, a full disk, readers beside the writer.
+mod state;
