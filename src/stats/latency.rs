@@ -291,6 +291,23 @@ impl Fine {
         below + self.at_limit.get(&limit_us).copied().unwrap_or(0)
     }
 
+    /// [`Fine::at_or_below`] for each of `limits_us`, which ascend, in one pass.
+    pub fn at_or_below_each(&self, limits_us: &[u64]) -> Vec<u64> {
+        let own: Vec<u16> = limits_us.iter().map(|l| fine(*l)).collect();
+        let mut below = vec![0; limits_us.len()];
+        self.each(|bucket, n| {
+            if let Some(first) = below.get_mut(own.partition_point(|o| *o <= bucket)) {
+                *first += n;
+            }
+        });
+        let mut sum = 0;
+        for (limit, below) in limits_us.iter().zip(&mut below) {
+            sum += *below;
+            *below = sum + self.at_limit.get(limit).copied().unwrap_or(0);
+        }
+        below
+    }
+
     /// As hdrhistogram's own type: what every quantile is read from.
     pub fn histogram(&self) -> Histogram<u64> {
         let mut all =
@@ -479,6 +496,8 @@ mod tests {
             for &l in bounds.limits_us() {
                 prop_assert_eq!(values.iter().filter(|v| **v <= l).count() as u64, all.at_or_below(l));
             }
+            let one_by_one: Vec<u64> = bounds.limits_us().iter().map(|l| all.at_or_below(*l)).collect();
+            prop_assert_eq!(one_by_one, all.at_or_below_each(bounds.limits_us()));
         }
 
         #[test]
