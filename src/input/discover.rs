@@ -188,7 +188,7 @@ impl Search {
 
 /// How old a file of a rotated set is: orders the oldest first. Of one age, the packed before the plain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Age {
+pub(crate) enum Age {
     /// Digits of its date and time.
     Date(String, Packed),
     /// Turned around: the highest number is the oldest.
@@ -198,7 +198,7 @@ enum Age {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Packed {
+pub(crate) enum Packed {
     Yes,
     No,
 }
@@ -214,7 +214,7 @@ pub(crate) fn same_age(one: &Path, other: &Path) -> bool {
 }
 
 /// The bare name of the rotated set a file belongs to, and its age there.
-fn family(path: &Path) -> (String, Age) {
+pub(crate) fn family(path: &Path) -> (String, Age) {
     let whole = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let (name, packed) = match [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|suffix| whole.strip_suffix(suffix)) {
         Some(name) if !name.is_empty() => (name, Packed::Yes),
@@ -247,7 +247,7 @@ fn date_digits(text: &str) -> Option<String> {
     (separated && begins && possible && matches!(digits.len(), 8 | 10 | 12 | 14)).then_some(digits)
 }
 
-fn is_log(path: &Path) -> bool {
+pub(crate) fn is_log(path: &Path) -> bool {
     Path::new(&family(path).0).extension().is_some_and(|extension| extension == "log")
 }
 
@@ -263,7 +263,7 @@ fn kind_of(path: &Path) -> Result<Kind, Error> {
 }
 
 /// True where three in ten of the first bytes, unpacked, are of no text. A hole of NUL bytes at the start is no sign.
-fn is_binary(path: &Path) -> bool {
+pub(crate) fn is_binary(path: &Path) -> bool {
     let Ok(mut archive) = Archive::open(path) else { return false };
     let head = archive.head(4096);
     let head = head.get(head.iter().take_while(|b| **b == 0).count()..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Is this the same content? Fingerprints of heads, digests of wholes, and copies found by them.
+//! Is this the same content, the same file? Fingerprints of heads, digests of wholes, and copies found by them.
 //!
 //! Contents are compared unpacked, so that `x.log.1` is found again in `x.log.1.gz`. The hash is our own, 128 bits
 //! wide, made for speed (four lanes of folded 64-bit multiplication, the step of wyhash by Wang Yi) and the same on
@@ -6,8 +6,11 @@
 //! theirs is taken for a copy of another.
 
 use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::UNIX_EPOCH;
 
 use crate::input::archive::Archive;
 use crate::input::discover;
@@ -54,6 +57,98 @@ impl Head {
         let length = usize::try_from(self.length).unwrap_or(usize::MAX);
         bytes.get(..length).is_some_and(|start| Self::of(start) == *self)
     }
+}
+
+/// Which file it is, as the file system tells. A number that was given back and taken again is told apart by the time
+/// the file was made, where the file system keeps that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct FileId {
+    /// The device it lies on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+    /// When it was made, in nanoseconds since 1970, where that is known.
+    pub born: Option<i64>,
+}
+
+impl FileId {
+    /// Of the file that `metadata` describes.
+    pub fn of(metadata: &Metadata) -> Self {
+        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let born = made.and_then(|age| i64::try_from(age.as_nanos()).ok());
+        Self { device: metadata.dev(), inode: metadata.ino(), born }
+    }
+}
+
+/// Lengths of heads below [`HEAD`] that are remembered besides.
+const STEPS: [u64; 12] = [32, 64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072];
+
+/// How a content begins, while it is being read.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    digest: Digest,
+    steps: [u32; STEPS.len()],
+}
+
+impl Start {
+    /// Adds what was read next; what goes beyond [`HEAD`] is not looked at.
+    pub fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && self.digest.len() < HEAD as u64 {
+            let at = STEPS.partition_point(|step| *step <= self.digest.len());
+            let border = STEPS.get(at).copied().unwrap_or(HEAD as u64);
+            let room = usize::try_from(border - self.digest.len()).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.digest.add(now);
+            if let Some(step) = self.steps.get_mut(at).filter(|_| self.digest.len() == border) {
+                *step = low(self.digest.finish());
+            }
+            bytes = later;
+        }
+    }
+
+    /// The head as far as it was read.
+    pub fn head(&self) -> Head {
+        Head { hash: self.digest.finish(), length: self.digest.len() }
+    }
+
+    /// Hashes of its beginnings.
+    pub fn steps(&self) -> Steps {
+        Steps(self.steps)
+    }
+}
+
+/// Short hashes of several lengths of one head, by which a copy is known that is shorter than what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Steps([u32; STEPS.len()]);
+
+impl Steps {
+    /// True where all that `bytes` tell, at least 32 of them, agrees with the head.
+    pub fn fit(&self, bytes: &[u8]) -> bool {
+        let mut start = Start::default();
+        start.add(bytes);
+        let known = start.steps.iter().zip(&self.0).take_while(|(mine, _)| **mine != 0);
+        let mut told = known.map(|(mine, theirs)| mine == theirs).peekable();
+        told.peek().is_some() && told.all(|same| same)
+    }
+}
+
+/// Never 0, which says that a head is not so long.
+fn low([hash, _]: [u64; 2]) -> u32 {
+    (hash & u64::from(u32::MAX)).max(1).try_into().unwrap_or(1)
+}
+
+/// A file as its reader knew it: the numbers of the file system, how it begins, and what stood directly before the
+/// place that was reached. Two of the three may change (a file copied, restored, packed), the content may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// Where it was read.
+    pub file: FileId,
+    /// Of the first bytes that were read, a byte order mark left out; shorter than [`HEAD`] while less was read.
+    pub head: Head,
+    /// Of shorter beginnings.
+    pub steps: Steps,
+    /// Of the last bytes before the place that was reached, at most 64.
+    pub mark: Head,
 }
 
 /// The hash of all bytes that were added, in order; how they were chunked does not matter.
@@ -281,6 +376,26 @@ mod tests {
         assert!(!short.fits(b"other\nsecond\n"));
         assert_eq!(Head::of(&long[..HEAD]), Head::of(&long));
         assert!(Head::of(&long).fits(&long));
+    }
+
+    #[test]
+    fn a_start_grows_by_any_parts_and_a_shorter_copy_fits_it() {
+        let bytes: Vec<u8> = lines(0, 120);
+        for part in [1, 31, 32, 33, 700, 5000] {
+            let mut start = Start::default();
+            bytes.chunks(part).for_each(|chunk| start.add(chunk));
+            assert_eq!(Head::of(&bytes), start.head(), "by {part}");
+            for length in [32, 63, 64, 1000, 4000] {
+                let mut other = bytes[..length].to_vec();
+                assert!(start.steps().fit(&other), "{length} by {part}");
+                other[20] ^= 1;
+                assert!(!start.steps().fit(&other), "{length} by {part}");
+            }
+            assert!(!start.steps().fit(&bytes[..31]));
+        }
+        let mut short = Start::default();
+        short.add(&bytes[..100]);
+        assert!(!short.steps().fit(&bytes[..200]));
     }
 
     fn lines(from: u32, to: u32) -> Vec<u8> {

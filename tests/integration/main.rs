@@ -5,8 +5,8 @@
 mod cases;
 // Exit codes, messages, closed pipes, several outputs from one read.
 // mod command;
-/// A small local server answers each status, hangs, closes; alerts arrive, again and in order, or are given up as told.
-mod delivery;
+/// Followed logs: one situation a test, and random sequences against a model.
+mod follow;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
 // How the tests run the program. Holds no tests.
