@@ -345,6 +345,7 @@ impl Follower {
         for _ in 0..4 {
             self.sweep |= self.begins();
             if self.sweep && now >= self.sweep_at {
+                self.verify(now, tell);
                 self.sweep(now, room, tell);
             }
             match self.read_all(now, budget, room, tell) {
@@ -492,12 +493,17 @@ impl Follower {
         let first = !self.started;
         self.start_with_history(Some(file));
         let mut piece = self.fresh(file, self.path.clone(), Handle::Closed, now);
-        let known = self.known.iter().find(|kept| kept.identity.file == file).or_else(|| room.done.get(&file)).copied();
-        if let Some(kept) = known.filter(|kept| (1..=metadata.len()).contains(&kept.place.offset)) {
-            let mut trace = Trace::from_kept(&kept);
-            if trace.begin_with(&first_bytes(&opened, HEAD)?) && trace::holds(&opened, &kept) {
-                self.known.retain(|old| old.identity.file != file);
-                piece.trace = trace;
+        let begins = first_bytes(&opened, HEAD)?;
+        let stands = |kept: &&Kept| {
+            let reached = kept.identity.file == file && (1..=metadata.len()).contains(&kept.place.offset);
+            reached && kept.identity.head.fits(&begins) && trace::holds(&opened, kept)
+        };
+        let known = self.known.iter().rev().find(stands).or_else(|| room.done.get(&file).filter(stands)).copied();
+        if let Some(kept) = known {
+            piece.trace = Trace::from_kept(&kept);
+            piece.trace.begin_with(&begins);
+            if self.known.contains(&kept) {
+                self.forget(&kept);
             }
         } else if first && !self.found_later {
             if self.begin == Begin::End {
@@ -526,7 +532,7 @@ impl Follower {
         piece.handle = Handle::Plain(opened);
         piece.path.clone_from(&self.path);
         if !same {
-            self.cut_off(now, tell);
+            self.cut_off(self.rotated.len(), now, tell);
         }
         Ok(())
     }
@@ -536,29 +542,40 @@ impl Follower {
         Piece::new(file, path, handle, Trace::new(), self.generation, now)
     }
 
-    /// The file under the path was emptied, and may have been written again: what was not read is looked for in
-    /// copies, what stands there now is new. A file of which only an end is missing goes on where it is.
-    fn cut_off(&mut self, now: i64, tell: &mut Tell<'_>) {
-        let Some(mut piece) = self.current.take() else { return };
-        let handle = std::mem::replace(&mut piece.handle, Handle::Closed);
-        let Handle::Plain(opened) = handle else {
-            self.current = Some(piece);
-            return;
-        };
-        if let Some(trace) = shortened(&piece, &opened) {
-            let mut rest = Piece::new(piece.file, piece.path, Handle::Plain(opened), trace, piece.generation, now);
+    /// The file of a piece (the one under the path behind the rotated ones) was emptied, and may have been written
+    /// again: what was not read is looked for in copies, what stands there now is new. A file of which only an end is
+    /// missing goes on where it is.
+    fn cut_off(&mut self, at: usize, now: i64, tell: &mut Tell<'_>) {
+        let generation = self.generation + 1;
+        let Some(piece) = self.rotated.get_mut(at).or(self.current.as_mut()) else { return };
+        let Handle::Plain(opened) = std::mem::replace(&mut piece.handle, Handle::Closed) else { return };
+        if let Some(trace) = shortened(piece, &opened) {
+            let mut rest = Piece::new(piece.file, piece.path.clone(), Handle::Plain(opened), trace, piece.generation, now);
             rest.backlog = piece.backlog;
-            self.current = Some(rest);
+            *piece = rest;
             self.tell(Happening::Truncated { lost: 0 }, tell);
             return;
         }
-        let next = self.fresh(piece.file, piece.path.clone(), Handle::Plain(opened), now);
-        let kept = piece.kept();
-        let mut gone = Piece::from_kept(&kept, piece.path, now);
+        let next = Piece::new(piece.file, piece.path.clone(), Handle::Plain(opened), Trace::new(), generation, now);
+        let mut gone = Piece::from_kept(&piece.kept(), piece.path.clone(), now);
         gone.truncated = true;
-        self.rotated.push(gone);
-        self.current = Some(next);
+        *piece = next;
+        self.generation = generation;
+        self.rotated.insert(at, gone);
         (self.sweep, self.sweep_at) = (true, i64::MIN);
+    }
+
+    /// Before rotated forms are looked through: is what was read still where it was?
+    fn verify(&mut self, now: i64, tell: &mut Tell<'_>) {
+        let mut at = 0;
+        while let Some(piece) = self.rotated.get(at).or(self.current.as_ref().filter(|_| at == self.rotated.len())) {
+            if piece.plain().is_some_and(|opened| !piece.is_whole(opened)) {
+                let before = self.rotated.len();
+                self.cut_off(at, now, tell);
+                at += self.rotated.len() - before;
+            }
+            at += 1;
+        }
     }
 
     /// Reads what is open, the oldest first.
@@ -587,13 +604,13 @@ impl Follower {
                     piece.quiet_looks = piece.quiet_looks.saturating_add(1);
                 }
                 Step::More => return Round::More,
-                Step::Broken if is_current => {
-                    self.cut_off(now, tell);
-                    return Round::Again;
-                }
-                Step::Broken => {
+                Step::Broken if matches!(piece.handle, Handle::Packed(_)) => {
                     self.give_up(at, tell);
                     continue;
+                }
+                Step::Broken => {
+                    self.cut_off(at, now, tell);
+                    return Round::Again;
                 }
                 Step::Done(error) => {
                     if let Some(error) = error {
@@ -675,8 +692,17 @@ impl Follower {
         }
     }
 
+    /// Drops what is remembered of the same content.
+    fn forget(&mut self, kept: &Kept) {
+        let same = |old: &Kept| match kept.generation {
+            0 => old.generation == 0 && old.identity.file == kept.identity.file,
+            generation => old.generation == generation,
+        };
+        self.known.retain(|old| !same(old));
+    }
+
     fn remember(&mut self, kept: Kept) {
-        self.known.retain(|old| old.identity.file != kept.identity.file);
+        self.forget(&kept);
         self.known.push_back(kept);
         while self.known.len() > KNOWN {
             self.known.pop_front();

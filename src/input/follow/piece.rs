@@ -19,6 +19,7 @@ use crate::input::follow::trace::BOM;
 use crate::input::follow::trace::Kept;
 use crate::input::follow::trace::MARK;
 use crate::input::follow::trace::Trace;
+use crate::input::follow::trace::holds;
 use crate::input::identity::FileId;
 use crate::input::identity::Head;
 
@@ -144,6 +145,12 @@ impl Piece {
     /// True where a file in this state has nothing that was not read.
     pub(super) fn is_drained(&self, metadata: &Metadata) -> bool {
         self.drained_at == Some(state(metadata))
+    }
+
+    /// True where what was read still stands in its file.
+    pub(super) fn is_whole(&self, opened: &File) -> bool {
+        let shrunk = || self.trace.place.offset == 0 && opened.metadata().is_ok_and(|m| m.len() < self.seen);
+        holds(opened, &self.kept()) && !shrunk()
     }
 
     /// Bytes that were seen and not given.

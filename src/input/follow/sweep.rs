@@ -84,7 +84,7 @@ impl Follower {
                     let mut piece = Piece::from_kept(&kept, candidate.path.clone(), now);
                     piece.backlog = if self.begun { 0 } else { candidate.size };
                     attach(&mut piece, candidate);
-                    self.known.retain(|old| old.identity.file != kept.identity.file);
+                    self.forget(&kept);
                     self.rotated.push(piece);
                 }
                 Verdict::New => self.take_up(candidate, now, tell),
@@ -147,10 +147,10 @@ impl Follower {
 
     /// What a candidate is that continues nothing that was being read.
     fn judge(&self, candidate: &Candidate) -> Verdict {
-        let same_file = self.known.iter().find(|kept| kept.identity.file == candidate.file);
-        if let Some(kept) = same_file
-            && (kept.identity.head.fits(&candidate.head) || kept.place.offset == 0)
-        {
+        let same = |kept: &&Kept| {
+            kept.identity.file == candidate.file && (kept.identity.head.fits(&candidate.head) || kept.place.offset == 0)
+        };
+        if let Some(kept) = self.known.iter().rev().find(same) {
             if self.is_copy_of_open(candidate) || candidate.is_packed() || candidate.size <= kept.place.offset {
                 return Verdict::Nothing;
             }
@@ -192,7 +192,7 @@ impl Follower {
 
     fn take_up(&mut self, candidate: Candidate, now: i64, tell: &mut Tell<'_>) {
         // What was cut off before any of it was given can only be this.
-        let untouched = |piece: &&mut Piece| piece.is_closed() && piece.trace.place.offset == 0;
+        let untouched = |piece: &&mut Piece| piece.is_closed() && piece.trace.place.offset == 0 && piece.seen > 0;
         let path = candidate.path.clone();
         let backlog = if self.begun { 0 } else { candidate.size };
         if let Some(piece) = self.rotated.iter_mut().find(untouched) {
