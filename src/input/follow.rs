@@ -200,14 +200,11 @@ pub struct Follower {
     current: Option<Piece>,
     known: VecDeque<Kept>,
     generation: u64,
-    /// False before the first look.
-    started: bool,
+    progress: Progress,
     /// Files that are rotated forms since before the log itself was found; `None`: all there are at the first look.
     history: Option<Vec<PathBuf>>,
     /// True where the log was found while others were followed already: what stands beside it may be new.
     found_later: bool,
-    /// False until the end of the first look: what is there then is backlog.
-    begun: bool,
     trouble: Trouble,
     retry_at: i64,
     /// True where rotated forms are to be looked through.
@@ -217,6 +214,16 @@ pub struct Follower {
     search_until: Option<i64>,
     /// What the bookmark was made of that was taken last.
     saved: Option<[u64; 5]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing has been looked at.
+    New,
+    /// What stood beside the log at first is known.
+    Started,
+    /// The first look is over.
+    Begun,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,10 +246,9 @@ impl Follower {
             current: None,
             known: VecDeque::new(),
             generation: 0,
-            started: false,
+            progress: Progress::New,
             history: None,
             found_later: false,
-            begun: false,
             trouble: Trouble::None,
             retry_at: i64::MIN,
             sweep: false,
@@ -261,7 +267,7 @@ impl Follower {
         follower.sweep = !follower.rotated.is_empty();
         follower.known = bookmark.known.iter().copied().collect();
         follower.generation = bookmark.generation;
-        follower.started = true;
+        follower.progress = Progress::Started;
         follower
     }
 
@@ -275,7 +281,7 @@ impl Follower {
     /// The log was not there when following began: all of it is new, what was rotated away from it since included.
     #[must_use]
     fn found_later(mut self) -> Self {
-        (self.found_later, self.begun) = (true, true);
+        self.found_later = true;
         self
     }
 
@@ -358,7 +364,7 @@ impl Follower {
                 Round::Again => {}
             }
         }
-        self.begun = true;
+        self.progress = Progress::Begun;
         look
     }
 
@@ -396,13 +402,10 @@ impl Follower {
             Err(error) => return self.cannot(now, &error, look, tell),
         };
         let file = FileId::of(&metadata);
-        if let Some(current) = &self.current
-            && current.file == file
-        {
-            if !current.is_closed() || current.is_drained(&metadata) {
-                self.well(tell);
-                return;
-            }
+        let same = self.current.as_ref().filter(|current| current.file == file);
+        if same.is_some_and(|current| !current.is_closed() || current.is_drained(&metadata)) {
+            self.well(tell);
+            return;
         }
         match self.arrive(now, room, tell) {
             Ok(()) => self.well(tell),
@@ -490,7 +493,7 @@ impl Follower {
             return Ok(());
         }
         room.taken.insert(file, self.source);
-        let first = !self.started;
+        let first = self.progress == Progress::New;
         self.start_with_history(Some(file));
         let mut piece = self.fresh(file, self.path.clone(), Handle::Closed, now);
         let begins = first_bytes(&opened, HEAD)?;
@@ -511,7 +514,7 @@ impl Follower {
             }
             piece.seen = metadata.len();
         }
-        if !self.begun || self.trouble == Trouble::Denied {
+        if self.sees_backlog() || self.trouble == Trouble::Denied {
             piece.backlog = metadata.len();
         }
         piece.handle = Handle::Plain(opened);
@@ -523,8 +526,9 @@ impl Follower {
 
     /// The file under the path is open again; what it holds may be something else.
     fn reopen(&mut self, now: i64, opened: File, metadata: &Metadata, tell: &mut Tell<'_>) -> io::Result<()> {
+        let backlog = self.sees_backlog();
         let Some(piece) = &mut self.current else { return Ok(()) };
-        if !self.begun {
+        if backlog {
             (piece.backlog, piece.quiet_since) = (metadata.len(), now);
         }
         let first = first_bytes(&opened, HEAD)?;
@@ -535,6 +539,11 @@ impl Follower {
             self.cut_off(self.rotated.len(), now, tell);
         }
         Ok(())
+    }
+
+    /// True until the end of the first look: what is there then is backlog, unless all of the log came later.
+    fn sees_backlog(&self) -> bool {
+        self.progress != Progress::Begun && !self.found_later
     }
 
     fn fresh(&mut self, file: FileId, path: PathBuf, handle: Handle, now: i64) -> Piece {

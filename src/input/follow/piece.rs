@@ -198,7 +198,15 @@ impl Piece {
             }
             self.seen = self.seen.max(end).max(if full { metadata.len() } else { 0 });
             let backlog = self.backlog;
-            let used = give(&mut self.trace, self.generation, backlog, &bytes[marked..], reading.source, reading.longest, reading.give);
+            let used = give(
+                &mut self.trace,
+                self.generation,
+                backlog,
+                &bytes[marked..],
+                reading.source,
+                reading.longest,
+                reading.give,
+            );
             self.trace.advance(&bytes[..marked + used], used);
             *reading.budget = reading.budget.saturating_sub(used as u64);
             if !full {
@@ -351,14 +359,7 @@ fn give(
 }
 
 /// Gives `data` as the last line, which has no end.
-fn give_rest(
-    trace: &Trace,
-    generation: u64,
-    backlog: u64,
-    data: &[u8],
-    source: u64,
-    give: &mut dyn FnMut(Chunk<'_>),
-) -> usize {
+fn give_rest(trace: &Trace, generation: u64, backlog: u64, data: &[u8], source: u64, give: &mut dyn FnMut(Chunk<'_>)) -> usize {
     let start = if trace.place.offset == 0 && data.starts_with(BOM) { BOM.len() } else { 0 };
     if data.len() > start && !trace.place.skipping {
         let offset = trace.place.offset + start as u64;

@@ -113,7 +113,7 @@ impl Following {
     pub fn scan(&mut self) -> usize {
         let mut found = Vec::new();
         for asked in &self.asked {
-            self.matches(asked, &mut found);
+            matches(asked, &mut found);
         }
         let before = self.followers.len();
         for (path, chosen) in found {
@@ -171,22 +171,6 @@ impl Following {
         changed
     }
 
-    /// The paths under one thing asked for; true for those chosen by name.
-    fn matches(&self, asked: &str, found: &mut Vec<(PathBuf, bool)>) {
-        let path = Path::new(asked);
-        if path.is_dir() {
-            let mut logs: Vec<PathBuf> = entries(path).into_iter().filter(|path| discover::is_log(path)).collect();
-            logs.sort();
-            found.extend(logs.into_iter().map(|path| (bare(path), false)));
-        } else if path.symlink_metadata().is_err() && asked.contains(['*', '?', '[']) {
-            let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
-            let paths = glob::glob_with(asked, options).into_iter().flatten().filter_map(Result::ok);
-            found.extend(paths.map(|path| (bare(path), false)));
-        } else {
-            found.push((path.to_path_buf(), true));
-        }
-    }
-
     /// False for what folders and patterns leave out.
     fn is_wanted(&self, path: &Path) -> bool {
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -222,6 +206,22 @@ impl Following {
             self.room.taken.insert(file, number);
         }
         self.followers.push(follower);
+    }
+}
+
+/// The paths under one thing asked for; true for those chosen by name.
+fn matches(asked: &str, found: &mut Vec<(PathBuf, bool)>) {
+    let path = Path::new(asked);
+    if path.is_dir() {
+        let mut logs: Vec<PathBuf> = entries(path).into_iter().filter(|path| discover::is_log(path)).collect();
+        logs.sort();
+        found.extend(logs.into_iter().map(|path| (bare(path), false)));
+    } else if path.symlink_metadata().is_err() && asked.contains(['*', '?', '[']) {
+        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+        let paths = glob::glob_with(asked, options).into_iter().flatten().filter_map(Result::ok);
+        found.extend(paths.map(|path| (bare(path), false)));
+    } else {
+        found.push((path.to_path_buf(), true));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::input::follow::Follower;
 use crate::input::follow::GRACE_US;
 use crate::input::follow::Happening;
 use crate::input::follow::Place;
+use crate::input::follow::Progress;
 use crate::input::follow::Room;
 use crate::input::follow::SEARCH_EVERY_US;
 use crate::input::follow::Tell;
@@ -48,9 +49,10 @@ impl Follower {
     /// The first look has been taken: what stands beside the log is history, unless it came with it.
     /// `file` was opened under the path; what was rotated away behind it has come since.
     pub(super) fn start_with_history(&mut self, file: Option<FileId>) {
-        if std::mem::replace(&mut self.started, true) {
+        if self.progress != Progress::New {
             return;
         }
+        self.progress = Progress::Started;
         let history = self.history.take().unwrap_or_else(|| siblings(&self.path, HISTORY));
         for path in history {
             let Ok(Some(candidate)) = Candidate::open(&path, 0) else { continue };
@@ -82,7 +84,7 @@ impl Follower {
                 Verdict::Unsure => unsure = true,
                 Verdict::From(kept) => {
                     let mut piece = Piece::from_kept(&kept, candidate.path.clone(), now);
-                    piece.backlog = if self.begun { 0 } else { candidate.size };
+                    piece.backlog = if self.sees_backlog() { candidate.size } else { 0 };
                     attach(&mut piece, candidate);
                     self.forget(&kept);
                     self.rotated.push(piece);
@@ -120,10 +122,12 @@ impl Follower {
         likely: impl Fn(&Candidate, &Kept) -> bool,
     ) -> Vec<Candidate> {
         let mut rest = Vec::new();
+        let backlog = self.sees_backlog();
         for candidate in candidates {
             let fits = |piece: &&mut Piece| {
                 let kept = piece.kept();
-                let untouched = kept.place.offset == 0 && kept.identity.file == candidate.file && !piece.truncated;
+                let unread = kept.place.offset == 0 && kept.identity.file == candidate.file;
+                let untouched = unread && !piece.truncated && candidate.size >= kept.seen;
                 piece.is_closed() && likely(&candidate, &kept) && (untouched || candidate.continues(&kept))
             };
             let Some(piece) = self.rotated.iter_mut().find(fits) else {
@@ -134,7 +138,7 @@ impl Follower {
             let lost = piece.seen.saturating_sub(candidate.size);
             let path = candidate.path.clone();
             piece.quiet_since = now;
-            piece.backlog = if self.begun { 0 } else { candidate.size };
+            piece.backlog = if backlog { candidate.size } else { 0 };
             attach(piece, candidate);
             if truncated {
                 piece.seen = piece.seen.saturating_sub(lost);
@@ -194,7 +198,7 @@ impl Follower {
         // What was cut off before any of it was given can only be this.
         let untouched = |piece: &&mut Piece| piece.is_closed() && piece.trace.place.offset == 0 && piece.seen > 0;
         let path = candidate.path.clone();
-        let backlog = if self.begun { 0 } else { candidate.size };
+        let backlog = if self.sees_backlog() { candidate.size } else { 0 };
         if let Some(piece) = self.rotated.iter_mut().find(untouched) {
             let lost = piece.seen.saturating_sub(candidate.size);
             piece.seen -= lost;

@@ -17,11 +17,11 @@ fn options() -> Options {
 }
 
 impl Logs {
-    fn new(asked: &[&str], options: Options) -> Self {
+    fn new(asked: &[&str], mut options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let exclude = options.exclude.iter().map(|path| folder.path().join(path)).collect();
+        options.exclude.iter_mut().for_each(|path| *path = folder.path().join(&path));
         let asked: Vec<String> = asked.iter().map(|name| folder.path().join(name).to_string_lossy().into_owned()).collect();
-        let following = Following::new(&asked, Options { exclude, ..options });
+        let following = Following::new(&asked, options);
         Self { folder, following, now: 0, told: Ledger::default() }
     }
 

@@ -6,7 +6,8 @@ use super::*;
 
 /// Enough lines to be told from any other content.
 fn many(from: usize, to: usize) -> String {
-    (from..to).map(|n| format!("{n:04} a line that is long enough to tell one file from another\n")).collect()
+    let line = |n: usize| [format!("{n:04}").as_str(), " a line that is long enough to tell one file from another\n"].concat();
+    (from..to).map(line).collect::<Vec<_>>().concat()
 }
 
 /// A log that has given `one`, and its bookmark.
