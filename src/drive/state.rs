@@ -41,8 +41,8 @@ use crate::stats::stored::Counted;
 use crate::stats::stored::course::Second;
 use crate::time::Timestamp;
 
-pub use file::Told;
 use file::Look;
+pub use file::Told;
 use file::fault;
 use mutes::Mute;
 use names::Name;
@@ -272,8 +272,7 @@ impl State {
         let Some(path) = &settings.path else {
             let connection = file::in_memory(steps).map_err(|e| fault(Path::new("memory"), e))?;
             let settings = Settings { max_size: settings.max_size.min(IN_MEMORY), ..settings.clone() };
-            let (state, loaded) =
-                Self::load(connection, None, &settings).map_err(|e| fault(Path::new("memory"), e))?;
+            let (state, loaded) = Self::load(connection, None, &settings).map_err(|e| fault(Path::new("memory"), e))?;
             return Ok((state, loaded, vec![Told::Fresh]));
         };
         let path = &real(path)?;

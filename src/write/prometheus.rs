@@ -144,8 +144,11 @@ fn histogram(series: &Series, out: &mut String) {
     head(out, NAME, "histogram", "Duration of HTTP requests as logged.");
     let (bucket, count, sum) = (format!("{NAME}_bucket"), format!("{NAME}_count"), format!("{NAME}_sum"));
     for (key, cells) in timed {
-        let labels =
-            [("service", key.service.as_str()), ("http_request_method", key.method.as_str()), ("http_route", key.route.as_str())];
+        let labels = [
+            ("service", key.service.as_str()),
+            ("http_request_method", key.method.as_str()),
+            ("http_route", key.route.as_str()),
+        ];
         let mut so_far = 0;
         let bounds = OTEL_US.iter().map(|us| seconds(*us)).chain(["+Inf".to_owned()]);
         for (bound, n) in bounds.zip(cells.buckets()) {
@@ -198,8 +201,9 @@ fn around(board: &Board) -> [Family<'static>; 8] {
         let route = f.route.as_deref().map_or_else(String::new, label);
         (vec![own(&f.service), label(&f.rule), route, label(&f.severity)], "1".to_owned())
     };
-    let budget =
-        |(s, promise, left): &(Option<String>, String, f64)| (vec![own(s), label(promise)], format!("{:.6}", left.clamp(0.0, 1.0)));
+    let budget = |(s, promise, left): &(Option<String>, String, f64)| {
+        (vec![own(s), label(promise)], format!("{:.6}", left.clamp(0.0, 1.0)))
+    };
     let gauge = |name, help, labels, rows| Family { name, kind: "gauge", help, labels, rows };
     let counter = |name, help, labels, rows| Family { name, kind: "counter", help, labels, rows };
     [
@@ -340,7 +344,8 @@ mod tests {
 
     #[test]
     fn microseconds_are_seconds_to_the_last_digit() {
-        for (expected, us) in [("0", 0), ("0.005", 5_000), ("10", 10_000_000), ("1.000001", 1_000_001), ("18446744073709.551615", u64::MAX)]
+        for (expected, us) in
+            [("0", 0), ("0.005", 5_000), ("10", 10_000_000), ("1.000001", 1_000_001), ("18446744073709.551615", u64::MAX)]
         {
             assert_eq!(expected, seconds(us));
         }

@@ -639,10 +639,8 @@ fn under_a_limit() {
 fn full_disk_is_told_and_saving_resumes_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let this = std::env::current_exe().unwrap();
-    let line = format!(
-        "trap '' XFSZ; ulimit -S -f 600; exec '{}' --exact state::under_a_limit --ignored --nocapture",
-        this.display()
-    );
+    let line =
+        format!("trap '' XFSZ; ulimit -S -f 600; exec '{}' --exact state::under_a_limit --ignored --nocapture", this.display());
     let output = std::process::Command::new("sh")
         .args(["-c", &line])
         .env("VITALOG_TEST_STATE", folder.path().join("v.db"))

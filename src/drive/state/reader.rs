@@ -158,14 +158,7 @@ pub(super) fn range(c: &Connection, since: Timestamp, until: Timestamp) -> Found
     let coarse = c.query_row("SELECT max(number) FROM quarters", [], |r| r.get::<_, Option<i64>>(0))?;
     let cut = if coarse.is_some_and(|q| since_s < (q + 1) * 900) { 900 } else { i64::from(width) };
     let first_s = since_s.div_euclid(cut) * cut;
-    let mut all = Gathering {
-        first_s,
-        end_s: until_s,
-        width,
-        tracks: BTreeMap::new(),
-        lines: BTreeMap::new(),
-        covers: None,
-    };
+    let mut all = Gathering { first_s, end_s: until_s, width, tracks: BTreeMap::new(), lines: BTreeMap::new(), covers: None };
     let (mut quarter, last) = (first_s.div_euclid(900), until_s.div_euclid(900));
     while quarter <= last {
         let (from, to) = (quarter * QUARTER, (quarter + 1) * QUARTER);

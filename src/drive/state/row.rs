@@ -113,9 +113,7 @@ impl Row {
                 .iter()
                 .map(|limit| {
                     let known = self.limits.iter().position(|l| l == limit).and_then(|at| over.get(at)).copied();
-                    known.unwrap_or_else(|| {
-                        slot.buckets.iter().filter(|b| coarse_highest(b.0) > *limit).map(|b| b.1).sum()
-                    })
+                    known.unwrap_or_else(|| slot.buckets.iter().filter(|b| coarse_highest(b.0) > *limit).map(|b| b.1).sum())
                 })
                 .collect();
         }

@@ -259,7 +259,15 @@ impl Counted {
 }
 
 fn empty(key: StoredKey) -> StoredGroup {
-    StoredGroup { key, statuses: Vec::new(), bytes: 0, sized: 0, latency: Fine::default().pack(), slots: Vec::new() }
+    StoredGroup {
+        key,
+        statuses: Vec::new(),
+        bytes: 0,
+        sized: 0,
+        latency: Fine::default().pack(),
+        slots: Vec::new(),
+        headers: None,
+    }
 }
 
 fn add_statuses(all: &mut Vec<(u16, u64)>, more: &[(u16, u32)]) {

@@ -215,13 +215,8 @@ mod tests {
 
     fn request(all: &mut Snapshot, method: &str, path: &str, status: u16, latency_us: Option<u64>) {
         let desk = all.desk(Some("shop"), Layer::App);
-        let record = Record {
-            method: method.as_bytes(),
-            path: path.as_bytes(),
-            status: Some(status),
-            latency_us,
-            ..Record::default()
-        };
+        let record =
+            Record { method: method.as_bytes(), path: path.as_bytes(), status: Some(status), latency_us, ..Record::default() };
         all.request(desk, &record, None);
     }
 
