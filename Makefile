@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CARGO ?= cargo
 
-.PHONY: test unit lint bench bench-peers shop release clean
+.PHONY: test unit lint bench bench-memory bench-peers shop release clean
 
 test: .venv/installed
 	$(CARGO) test
@@ -17,8 +17,13 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 
-bench:
+bench: bench-memory
 	$(CARGO) bench
+
+# Peak memory on 1 GiB logs and on a million distinct paths, against its bounds: some minutes, 2 GB of disk.
+bench-memory:
+	$(CARGO) build --release --bin vitalog --example generate
+	$(PYTHON) benches/memory.py
 
 # vitalog beside GoAccess, ClickHouse, DuckDB, Polars, mawk and Python on generated logs: about an hour, 12 GB of disk.
 bench-peers:

@@ -51,11 +51,11 @@ pub enum Command {
 }
 
 const ANALYZE_EXAMPLES: &str = "Examples:
-  vitalog analyze app.log                      one log, or a directory, or 'logs/*.log*'
+  vitalog analyze app.log                      one log (or logs/, 'logs/*.log*')
   docker logs shop 2>&1 | vitalog analyze      from a pipe
   vitalog analyze app.log --openapi openapi.json --since 6h
   vitalog analyze app.log -o text -o json=report.json
-  vitalog analyze app.log --fail-on unhealthy  exit code 1 where a promise is broken";
+  vitalog analyze app.log --fail-on unhealthy  exit 1 where it is unhealthy";
 
 /// `analyze`
 #[derive(Debug, Args)]
@@ -158,10 +158,10 @@ pub struct Scope {
     #[arg(long, env = "VITALOG_INCLUDE_PROBES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub include_probes: bool,
     /// Something was deployed then (repeatable)
-    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true)]
+    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true, hide = true)]
     pub deploy: Vec<String>,
     /// File of deploys, a line 'TIME LABEL' each
-    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true, hide = true)]
     pub deploys: Option<PathBuf>,
 }
 

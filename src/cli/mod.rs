@@ -129,7 +129,7 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
     progress.finish();
     for source in found.sources.iter().filter(|_| !settings.quiet) {
         if let Some(error) = &source.error {
-            say(&clean(error.as_bytes()).to_string());
+            say(&format!("reading '{}': {}", clean(source.path.as_bytes()), clean(error.as_bytes())));
         }
     }
     for note in found.notes.iter().filter(|_| settings.verbose > 0) {

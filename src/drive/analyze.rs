@@ -141,7 +141,14 @@ pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
 
 fn unread(error: &Error) -> SourceFigures {
     let path = error.message.split('\'').nth(1).unwrap_or_default().to_owned();
-    SourceFigures { path, layer: "app", error: Some(error.message.clone()), ..SourceFigures::default() }
+    let error = Some(why(error, &path));
+    SourceFigures { path, layer: "app", error, ..SourceFigures::default() }
+}
+
+/// Why a source could not be read, without its path, which stands beside it.
+fn why(error: &Error, path: &str) -> String {
+    let message = error.message.as_str();
+    message.strip_prefix(&format!("reading '{path}': ")).unwrap_or(message).to_owned()
 }
 
 fn shown(path: &Path) -> String {
@@ -282,7 +289,7 @@ fn figures(file: &File, told: &Told) -> SourceFigures {
         lines: told.intake.kinds.lines(),
         bytes: told.intake.bytes,
         requests: told.intake.kinds.request,
-        error: told.error.as_ref().map(|e| e.message.clone()),
+        error: told.error.as_ref().map(|e| why(e, &file.shown)),
     }
 }
 

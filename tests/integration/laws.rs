@@ -94,7 +94,8 @@ fn difference(expected: &Value, got: &Value) -> Option<String> {
             _ => Some(format!("{at}: expected {expected}, got {got}")),
         }
     }
-    (expected.to_string() != got.to_string()).then(|| first("", expected, got).unwrap_or_else(|| "the order of keys".into()))
+    let bytes = expected.to_string();
+    (got.to_string() != bytes).then(|| first("", expected, got).unwrap_or_else(|| "the order of keys".into()))
 }
 
 /// Whether each line was counted as exactly one kind, and each request once.

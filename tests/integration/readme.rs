@@ -2,8 +2,8 @@
 //!
 //! A block marked `console` holds commands behind `$ ` and below each what it prints; a line of `…` stands for any lines.
 //! A command succeeds, or `# exit 3` stands behind it. `cargo run --release --` is the program under test. A block
-//! marked `sh` holds what only prepares (git, make, cargo test): its make targets must exist. Blocks of other kinds are no
-//! commands.
+//! marked `sh` holds what only prepares (git, make, cargo test): its make targets must exist. A block marked `toml` is a
+//! configuration that is accepted. Blocks of other kinds are no commands.
 
 use std::fs;
 
@@ -82,6 +82,16 @@ fn every_command_shown_prints_what_is_shown() {
         }
     }
     assert!(wrong.is_empty(), "these print something else than README.md shows:\n\n{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_configuration_shown_is_accepted() {
+    for block in blocks().iter().filter(|block| block.kind == "toml") {
+        let folder = Folder::new();
+        folder.write("vitalog.toml", block.text.join("\n"));
+        let outcome = run(&mut folder.vitalog(&["analyze", "samples/nginx.log"]), None);
+        assert_eq!(Some(0), outcome.code, "README.md:{}: {}", block.line, outcome.err);
+    }
 }
 
 #[test]

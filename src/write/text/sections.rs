@@ -213,10 +213,16 @@ fn lifecycle(summary: &Summary, page: &mut Page) {
         table.column(left(""), shown().map(|e| Cell::new(e.at.map(moment).unwrap_or_default(), Tone::Quiet)));
     }
     table.column(left(""), shown().map(|e| Cell::plain(clean(e.kind.replace('_', " ")).as_str())));
-    table.column(flexible(""), shown().map(|e| Cell::plain(clean(&e.text).as_str())));
+    table.column(flexible(""), shown().map(|e| Cell::plain(clean(sentence(&e.text)).as_str())));
     let drawn = table.draw(page.look.width, page.look.colour);
     page.text.push_str(&drawn);
     rest(ENTRIES, events.len(), "more event", page);
+}
+
+/// What a server said, without the time, process and level before it, which stand in columns of their own.
+fn sentence(text: &str) -> &str {
+    let ends = ["] ", " - ", ":     "].iter().filter_map(|mark| text.rfind(mark).map(|at| at + mark.len()));
+    ends.max().and_then(|at| text.get(at..)).filter(|said| !said.is_empty()).unwrap_or(text)
 }
 
 fn deploys(summary: &Summary, page: &mut Page) {
@@ -313,5 +319,23 @@ fn missing(summary: &Summary, page: &mut Page) {
     for missing in &summary.unavailable {
         page.entry(missing.figure, clean(&missing.because).as_str());
         page.entry("", &format!("get it with: {}", clean(&missing.enable_with)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_sentence_stands_without_what_its_logger_wrote() {
+        for (expected, text) in [
+            ("Starting gunicorn 27.0.1", "[2026-11-23 00:47:21 +0000] [7375] [INFO] Starting gunicorn 27.0.1"),
+            ("Started server process [6607]", "INFO:     Started server process [6607]"),
+            ("Shutting down", "2026-11-23 00:35:00,259 - uvicorn.error - INFO - Shutting down"),
+            ("Started server process [8238]", "Started server process [8238]"),
+            ("odd] ", "odd] "),
+        ] {
+            assert_eq!(expected, sentence(text));
+        }
     }
 }
