@@ -8,6 +8,7 @@ test: .venv/installed
 	$(CARGO) test
 	.venv/bin/python tests/stats/twin.py
 	.venv/bin/python tests/shop.py
+	.venv/bin/python tests/fix.py
 
 # The part that needs Rust alone.
 unit:
