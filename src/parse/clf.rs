@@ -261,7 +261,14 @@ impl<'a> Tail<'a> {
             let end = memchr(b' ', behind).unwrap_or(behind.len());
             let token = behind.get(..end).unwrap_or_default();
             rest = behind.get(end..).unwrap_or_default();
-            if !token.is_empty() {
+            let unit = rest.strip_prefix(b" ").and_then(|next| unit_word(next.split(|b| *b == b' ').next()?));
+            if let Some(unit) = unit.filter(|_| self.figures == 0)
+                && let Some(us) = access::micros(token, unit)
+            {
+                // the figure tells its unit in a word of its own
+                self.figures = 1;
+                self.latency_us = Some(us);
+            } else if !token.is_empty() {
                 self.token(token, reading);
             }
         }
@@ -314,6 +321,17 @@ impl<'a> Tail<'a> {
             }
             _ => {}
         }
+    }
+}
+
+/// The unit behind a figure, where one is written there.
+fn unit_word(word: &[u8]) -> Option<Unit> {
+    match word {
+        b"ms" | b"msec" => Some(Unit::Milliseconds),
+        b"us" | b"usec" | b"\xc2\xb5s" | b"\xce\xbcs" => Some(Unit::Microseconds),
+        b"ns" => Some(Unit::Nanoseconds),
+        b"s" | b"sec" | b"seconds" => Some(Unit::Seconds),
+        _ => None,
     }
 }
 
@@ -397,6 +415,9 @@ mod tests {
             (Some(35_000), NAMED, "200 45 \"-\" \"x\" \"-\" rt=0.035 uct=\"0.001, 0.002\" urt=\"0.036\""),
             (Some(15_989), Reading::default(), "200 493 \"Googlebot/2.1\" request_time=0.015989 us=15989"),
             (Some(10_000), Reading::default(), "200 11 10ms pid=<15237>"),
+            (Some(3), Reading::default(), "200 512 \"-\" \"Mozilla/5.0\" 0.003 ms"),
+            (Some(12_000), Reading::default(), "200 512 \"-\" \"Mozilla/5.0\" 12 ms"),
+            (Some(7), Reading::default(), "200 512 \"-\" \"Mozilla/5.0\" 7 \u{b5}s"),
             (Some(21_794), Reading::default(), "200 12 0.021794 gun71-00001 \"kube-probe/1.29\""),
             (None, Reading::default(), "200 12 \"-\" \"a rt=\"9.9\""),
             (None, Reading::default(), "200 12 \"-\" \"a\\\" 0.5"),

@@ -265,7 +265,12 @@ fn json_values(line: &str) -> String {
 
 /// `route` in place of the first `path` that stands as a word, and of what follows it up to a blank or quote.
 fn target(line: &str, path: &str, route: &str) -> String {
-    let found = (!path.is_empty()).then(|| line.find(path)).flatten();
+    let stands = |at: &usize| {
+        let before = line.get(..*at).unwrap_or_default();
+        let word = before.rsplit([' ', '"', '=']).next().unwrap_or_default();
+        word.is_empty() || word.contains("://") || word.ends_with(['\'', '[', '('])
+    };
+    let found = if path.is_empty() { None } else { line.match_indices(path).map(|(at, _)| at).find(stands) };
     let Some(at) = found else { return line.to_owned() };
     let (head, tail) = line.split_at(at);
     let rest = tail.get(path.len()..).unwrap_or_default();
@@ -357,6 +362,12 @@ mod tests {
                 "{\"path\": \"/x\", \"user\": \"anna\", \"status\": 500}",
                 "/x",
                 "/x",
+            ),
+            (
+                "- - - [23/Nov/2026:00:47:22 +0000] \"GET / HTTP/1.1\" 200 18",
+                "203.0.113.7 - - [23/Nov/2026:00:47:22 +0000] \"GET /?t=1 HTTP/1.1\" 200 18",
+                "/",
+                "/",
             ),
             ("Request: GET /x - Status: 500", "Request: GET http://10.0.0.1:80/x?a=b - Status: 500", "/x", "/x"),
         ] {

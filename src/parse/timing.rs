@@ -85,7 +85,9 @@ fn request(text: &[u8]) -> Option<Record<'_>> {
         return Some(Record { status: tail.status, latency_us: tail.latency_us, bytes: tail.bytes, ..record });
     }
     let said = before.trim_ascii_end();
-    let starts = !head.quoted && STARTS.iter().any(|start| ends_with(said, start));
+    // an HTTP client tells the answer's status line behind the URL it asked: that is nobody's request to this service
+    let asked_by_us = memchr::memmem::find(rest, b"\"HTTP/").is_some();
+    let starts = !head.quoted && !asked_by_us && STARTS.iter().any(|start| ends_with(said, start));
     starts.then(|| record(Role::Start, rest.split(|&b| b == b' ').next().unwrap_or_default()))
 }
 
@@ -226,9 +228,22 @@ fn ends_in(rest: &[u8]) -> Option<(&[u8], Tail)> {
         let Some(tail) = tail(rest.get(at..)?) else { continue };
         let target = rest.get(..at)?.trim_ascii_end();
         let target = target.strip_suffix(b",").or_else(|| target.strip_suffix(b":")).unwrap_or(target);
-        return Some((target, tail));
+        let target = without_protocol(target);
+        // a sentence that names a path and a duration is prose, not a line about a request
+        let prose = tail.status.is_none() && memchr::memchr(b' ', target).is_some();
+        return (!prose).then_some((target, tail));
     }
     None
+}
+
+/// `/x HTTP/1.1` to `/x`.
+fn without_protocol(target: &[u8]) -> &[u8] {
+    let at = memchr::memmem::rfind(target, b" HTTP/");
+    let cut = at.and_then(|at| {
+        let version = target.get(at + 6..)?;
+        version.iter().all(|b| b.is_ascii_digit() || *b == b'.').then(|| target.get(..at))?
+    });
+    cut.unwrap_or(target)
 }
 
 /// What a word says about the figure behind it.
@@ -419,6 +434,7 @@ mod tests {
                 Some(34_930),
                 "",
             ),
+            ("DEBUG: GET /x HTTP/1.1 took 0.03s status 200", timing, "GET", "/x", Some(200), Some(30_000), ""),
             (
                 "2026-11-23 00:38:29,091 loglevel=INFO   logger=shop log_requests() L55   rid=LPSCOH start request path=/static/app.js",
                 start,
@@ -525,6 +541,9 @@ mod tests {
             "status=200 path=/fake",
             "INFO:     203.0.113.66:1 - \"GET /forged HTTP/1.1\" 200 OK - Status: 404 - Time: 0.0181s",
             "GET /x 200 15",
+            "User requested GET /x and we sent 200 emails in 3 s",
+            "HTTP Request: GET https://api.example.com/v1/x \"HTTP/1.1 200 OK\"",
+            "INFO:httpx:HTTP Request: POST https://api.example.com/v1/chat \"HTTP/1.1 200 OK\"",
             "the job completed in 3s",
             "order placed by alice",
             "",

@@ -61,9 +61,19 @@ pub(super) fn head(report: &Report, page: &mut Page) {
     if let Some(sent) = total.bytes {
         page.entry("sent", &bytes(sent));
     }
-    if !summary.unavailable.is_empty() {
-        let figures: Vec<_> = summary.unavailable.iter().map(|u| u.figure).collect();
-        page.entry("missing", &format!("{} (how to get it stands under 'Not in this log')", figures.join(", ")));
+    missing(summary, page);
+}
+
+/// What this log cannot tell; of latency and time, without which little can be judged, also what adds them.
+fn missing(summary: &Summary, page: &mut Page) {
+    if summary.unavailable.is_empty() {
+        return;
+    }
+    let figures: Vec<String> = summary.unavailable.iter().map(|u| u.figure.replace('_', " ")).collect();
+    let figures = figures.join(", ");
+    page.entry("missing", &format!("{figures}: not in this log ('vitalog explain --fix' prints what adds them)"));
+    for figure in summary.unavailable.iter().filter(|u| matches!(u.figure, "latency" | "time")) {
+        page.entry("", &format!("{} with {}", figure.figure, clean(&figure.enable_with)));
     }
 }
 
