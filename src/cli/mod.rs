@@ -31,6 +31,7 @@ use crate::error::Fault;
 use crate::stats::stored;
 use crate::stats::summary::sum_up;
 use crate::time::Timestamp;
+use crate::verdict::finding::found_in;
 use crate::verdict::health::judge;
 use crate::write::Report;
 use crate::write::figures::clean;
@@ -135,10 +136,15 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
     for note in found.notes.iter().filter(|_| settings.verbose > 0) {
         say(&clean(note.as_bytes()).to_string());
     }
-    let summary = sum_up(&found.snapshot, &found.asked(asked));
+    let asked = found.asked(asked);
+    let summary = sum_up(&found.snapshot, &asked);
     let (health, service_health) = judge(&summary, &[], &settings.health_promises());
+    let findings = found_in(&found.snapshot, &summary, &asked);
     let parts = found.parts;
-    Ok(Outcome { report: Report { summary, health, service_health }, stored: Box::new(move || stored::store(&parts)) })
+    Ok(Outcome {
+        report: Report { summary, health, service_health, findings },
+        stored: Box::new(move || stored::store(&parts)),
+    })
 }
 
 fn cores() -> usize {

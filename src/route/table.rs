@@ -245,6 +245,11 @@ impl Router {
         RouteId(id)
     }
 
+    /// The templates it was made with.
+    pub fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()

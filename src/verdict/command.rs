@@ -31,8 +31,8 @@ pub struct Values {
 }
 
 impl Values {
-    /// The value of a placeholder: `None` if the name is none, `Some(None)` if it is not known.
-    fn get(&self, name: &str) -> Option<Option<&str>> {
+    /// The value of a placeholder, empty where it is not known; `None` if the name is none.
+    fn get(&self, name: &str) -> Option<&str> {
         let value = match name {
             "path" => &self.path,
             "route" => &self.route,
@@ -41,7 +41,7 @@ impl Values {
             "previous_version" => &self.previous_version,
             _ => return None,
         };
-        Some(value.as_deref().filter(|v| !v.is_empty()))
+        Some(value.as_deref().unwrap_or_default())
     }
 }
 
@@ -67,7 +67,9 @@ pub fn fill(template: &str, values: &Values) -> Option<String> {
     while let Some(c) = rest.chars().next() {
         let named = rest.strip_prefix('{').and_then(|inside| inside.split_once('}'));
         if let Some((value, after)) = named.and_then(|(name, after)| Some((values.get(name)?, after))) {
-            let value = value.filter(|v| v.len() <= LONGEST && v.chars().all(visible))?;
+            if value.is_empty() || value.len() > LONGEST || !value.chars().all(visible) {
+                return None;
+            }
             let starts_word = quotes == Quotes::None && out.chars().next_back().is_none_or(char::is_whitespace);
             if (starts_word && value.starts_with('-')) || (substitutes && !value.chars().all(harmless)) {
                 return None;

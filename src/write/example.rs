@@ -24,6 +24,8 @@ use crate::stats::summary::Unavailable;
 use crate::stats::summary::VersionFigures;
 use crate::time::SECOND;
 use crate::time::Timestamp;
+use crate::verdict::finding::Finding;
+use crate::verdict::finding::Severity;
 use crate::verdict::health::Health;
 use crate::verdict::health::Status;
 use crate::write::Report;
@@ -108,6 +110,7 @@ pub(crate) fn bare() -> Report {
         },
         health: Health { status: Status::Healthy, reasons: vec![] },
         service_health: vec![Health { status: Status::Healthy, reasons: vec![] }],
+        findings: Vec::new(),
     }
 }
 
@@ -175,6 +178,14 @@ pub(crate) fn full() -> Report {
         },
         health: Health { status: Status::Unhealthy, reasons: vec![broken.to_owned()] },
         service_health: vec![Health { status: Status::Unhealthy, reasons: vec![broken.to_owned()] }],
+        findings: vec![Finding {
+            severity: Severity::Warning,
+            kind: "low_hit_ratio",
+            service: Some("shop".to_owned()),
+            route: Some("GET /items/{id}".to_owned()),
+            text: "11.1 % of 90 look-ups were answered by the cache".to_owned(),
+            advice: "look at what varies the key",
+        }],
     }
 }
 
@@ -268,6 +279,9 @@ pub(crate) fn hostile(text: &str) -> Report {
     summary.deploys.push(Deploy { service: some(), label: some(), ..Deploy::default() });
     summary.versions.push(VersionFigures { service: some(), version: text.to_owned(), ..VersionFigures::default() });
     summary.unavailable.push(Unavailable { figure: "x", because: text.to_owned(), enable_with: text.to_owned() });
+    for finding in &mut report.findings {
+        (finding.service, finding.route) = (some(), some());
+    }
     report.health.reasons.push(text.to_owned());
     report.service_health.push(Health { status: Status::Degraded, reasons: vec![text.to_owned()] });
     report

@@ -28,6 +28,7 @@ use crate::stats::summary::SourceFigures;
 use crate::stats::summary::Unavailable;
 use crate::stats::summary::VersionFigures;
 use crate::time::Timestamp;
+use crate::verdict::finding::Finding;
 use crate::verdict::health::Health;
 use crate::write::Report;
 use crate::write::figures::clean_to;
@@ -59,7 +60,7 @@ pub fn object(report: &Report) -> Value {
         "versions": list(&summary.versions, version),
         "series": series(&summary.series),
         "alerts": [],
-        "findings": [],
+        "findings": list(&report.findings, finding),
         "unavailable": list(&summary.unavailable, unavailable),
     })
 }
@@ -311,6 +312,17 @@ fn slot(slot: &SlotFigures) -> Value {
     })
 }
 
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "kind": finding.kind,
+        "severity": finding.severity.word(),
+        "service": some_text(finding.service.as_ref()),
+        "route": some_text(finding.route.as_ref()),
+        "text": text(&finding.text),
+        "advice": finding.advice,
+    })
+}
+
 fn unavailable(missing: &Unavailable) -> Value {
     json!({ "figure": missing.figure, "because": text(&missing.because), "enable_with": text(&missing.enable_with) })
 }
@@ -393,7 +405,7 @@ mod tests {
             (json!(0.666_667), "/total/cache/hit_ratio"),
             (json!("unhealthy"), "/services/0/health/status"),
             (json!([]), "/alerts"),
-            (json!([]), "/findings"),
+            (json!("warning"), "/findings/0/severity"),
         ] {
             assert_eq!(Some(&expected), report.pointer(place), "{place}");
         }

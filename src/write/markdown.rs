@@ -10,6 +10,7 @@ use std::io;
 use crate::stats::summary::Intake;
 use crate::stats::summary::RouteFigures;
 use crate::stats::summary::Summary;
+use crate::verdict::finding::Finding;
 use crate::verdict::health::Status;
 use crate::write::Report;
 use crate::write::figures::bytes;
@@ -63,6 +64,7 @@ fn fill(report: &Report, page: &mut String) -> std::fmt::Result {
     }
     routes(summary, page)?;
     exceptions(summary, page)?;
+    findings(&report.findings, page)?;
     input(&summary.input, page)?;
     for missing in summary.unavailable.iter().take(ENTRIES) {
         let (because, with) = (code(&missing.because), code(&missing.enable_with));
@@ -162,6 +164,21 @@ fn exceptions(summary: &Summary, page: &mut String) -> std::fmt::Result {
     more(summary.exceptions.len(), ENTRIES, "more kind", page)
 }
 
+fn findings(findings: &[Finding], page: &mut String) -> std::fmt::Result {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(page, "\n**Findings**\n")?;
+    for finding in findings.iter().take(ENTRIES) {
+        write!(page, "- {}: ", finding.severity.word())?;
+        for name in finding.service.iter().chain(&finding.route) {
+            write!(page, "{} ", code(name))?;
+        }
+        writeln!(page, "{}; {}", finding.text, finding.advice)?;
+    }
+    more(findings.len(), ENTRIES, "more finding", page)
+}
+
 fn input(input: &Intake, page: &mut String) -> std::fmt::Result {
     writeln!(page, "\n**Input**\n")?;
     let sources = counted(input.sources.len() as u64, "source");
@@ -228,6 +245,10 @@ mod tests {
         **Exceptions**
 
         - 25 × `KeyError` at `shop/cart.py:88`: `'…' is unknown` (new)
+
+        **Findings**
+
+        - warning: `shop` `GET /items/{id}` 11.1 % of 90 look-ups were answered by the cache; look at what varies the key
 
         **Input**
 

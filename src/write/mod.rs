@@ -21,6 +21,7 @@ pub mod webhook;
 pub mod worst;
 
 use crate::stats::summary::Summary;
+use crate::verdict::finding::Finding;
 use crate::verdict::health::Health;
 
 /// One report: what every page is made from.
@@ -32,6 +33,8 @@ pub struct Report {
     pub health: Health,
     /// The verdict on each service, in the order of `summary.services`.
     pub service_health: Vec<Health>,
+    /// What the logs show beside health, the gravest first.
+    pub findings: Vec<Finding>,
 }
 
 #[cfg(test)]

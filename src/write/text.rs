@@ -126,6 +126,11 @@ mod tests {
           25  KeyError at shop/cart.py:88  new
               '…' is unknown · POST /checkout · 2026-11-23 00:37:53 to 00:48:48 UTC
 
+        Findings  the gravest first
+          warning  shop GET /items/{id}: 11.1 % of 90 look-ups were answered by the
+                   cache
+                   look at what varies the key
+
         Lifecycle
           1 start, 2 worker starts, 1 worker death
           2026-11-23 00:36:49 UTC  start         Listening at: http://[::]:8000

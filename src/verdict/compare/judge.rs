@@ -45,6 +45,7 @@ pub(super) fn judged(open: Open, limits: &Limits, family: usize) -> RouteChange 
         reasons.push(Reason { worse: None, text: why, bar: None });
         Verdict::TooFew
     } else {
+        reasons.extend(doubt(&shares, was, is, limits, family));
         Verdict::Same
     };
     RouteChange {
@@ -92,15 +93,15 @@ fn latency_reason(test: &LatencyTest, was: &Latency, is: &Latency, limits: &Limi
         let by_ranks = test.ranks_significant && superiority > 0.5 && (p50 || p95);
         by_ranks || (test.tail_significant && tail > 0.0 && p95)
     };
-    let (superiority, tail) = (test.ranks.superiority, test.tail.share.is() - test.tail.share.was());
-    let worse = match (slower((was, is), superiority, tail), slower((is, was), 1.0 - superiority, -tail)) {
+    let (superiority, more) = (test.ranks.superiority, test.tail.share.is() - test.tail.share.was());
+    let worse = match (slower((was, is), superiority, more), slower((is, was), 1.0 - superiority, -more)) {
         (true, _) => true,
         (false, true) => false,
         (false, false) => return None,
     };
     let word = if worse { "slower" } else { "faster" };
     let moved = |name: &str, was: u64, is: u64| format!("{name} {} → {}{}", duration(was), duration(is), shift(was, is));
-    let text = format!(
+    let sentence = format!(
         "{word}: {}, {}, {}",
         moved("p95", was.p95_us, is.p95_us),
         moved("p50", was.p50_us, is.p50_us),
@@ -109,7 +110,7 @@ fn latency_reason(test: &LatencyTest, was: &Latency, is: &Latency, limits: &Limi
     // The bar shows the quantile that moved more of itself.
     let p50_leads = ratio(was.p50_us, is.p50_us) > ratio(was.p95_us, is.p95_us);
     let (from, to) = if p50_leads { (was.p50_us, is.p50_us) } else { (was.p95_us, is.p95_us) };
-    Some(Reason { worse: Some(worse), text, bar: Some((real(from), real(to))) })
+    Some(Reason { worse: Some(worse), text: sentence, bar: Some((real(from), real(to))) })
 }
 
 /// By how much the larger is the larger.
@@ -155,6 +156,15 @@ fn share_reasons(tests: &[ShareTest], was: &Figures, is: &Figures, limits: &Limi
         }
     }
     reasons.into_iter().map(|(_, reason)| reason).collect()
+}
+
+/// A share that grew far, by a test that would be a find if it were the only one: said, and not counted.
+fn doubt(tests: &[ShareTest], was: &Figures, is: &Figures, limits: &Limits, family: usize) -> Option<Reason> {
+    let near = tests.iter().filter(|t| !t.significant && t.p <= limits.level && grew(t, limits));
+    let test = near.min_by(|a, b| a.p.total_cmp(&b.p))?;
+    let grown = share_text(test, true, was, is);
+    let sentence = format!("perhaps {grown}: among {family} tests, chance alone may do that");
+    Some(Reason { worse: None, text: sentence, bar: None })
 }
 
 fn exchanged(share: shares::Share) -> shares::Share {

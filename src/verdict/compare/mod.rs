@@ -324,16 +324,19 @@ impl Open {
     }
 }
 
+/// One route on either side.
+type Both<'a> = (Option<&'a RouteSide>, Option<&'a RouteSide>);
+
 /// Each route of either side with its tests, not yet adjusted, in order of name.
 fn paired(before: &Half, after: &Half, limits: &Limits) -> Vec<Open> {
-    let mut all: BTreeMap<(&Option<String>, &str, &str), (Option<&RouteSide>, Option<&RouteSide>)> = BTreeMap::new();
+    let mut all: BTreeMap<(&Option<String>, &str, &str), Both<'_>> = BTreeMap::new();
     for route in &before.routes {
         all.entry((&route.service, &route.route, &route.method)).or_default().0 = Some(route);
     }
     for route in &after.routes {
         all.entry((&route.service, &route.route, &route.method)).or_default().1 = Some(route);
     }
-    let open = |(_, (before, after)): (_, (Option<&RouteSide>, Option<&RouteSide>))| {
+    let open = |(_, (before, after)): (_, Both<'_>)| {
         let named = before.or(after)?;
         let side = |route: Option<&RouteSide>| route.map(|r| r.side.clone()).unwrap_or_default();
         let (before, after) = (side(before), side(after));

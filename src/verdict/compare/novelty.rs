@@ -10,6 +10,9 @@ use crate::stats::summary::ExceptionFigures;
 /// Service, type, file.
 type Home<'a> = (&'a Option<String>, &'a str, &'a str);
 
+/// Lines of one home: before, and after with the exceptions they belong to.
+type Lines<'a> = (Vec<u32>, Vec<(u32, &'a ExceptionFigures)>);
+
 /// `shop/cart.py` and 88; line 0 where there is no place.
 fn place(exception: &ExceptionFigures) -> (&str, u32) {
     let text = exception.place.as_deref().unwrap_or_default();
@@ -25,7 +28,7 @@ fn home(exception: &ExceptionFigures) -> Home<'_> {
 
 /// Those of `after` that were not there before, most frequent first, marked as new.
 pub(super) fn new_exceptions(before: &[ExceptionFigures], after: &[ExceptionFigures]) -> Vec<ExceptionFigures> {
-    let mut homes: BTreeMap<Home<'_>, (Vec<u32>, Vec<(u32, &ExceptionFigures)>)> = BTreeMap::new();
+    let mut homes: BTreeMap<Home<'_>, Lines<'_>> = BTreeMap::new();
     for exception in before {
         homes.entry(home(exception)).or_default().0.push(place(exception).1);
     }
@@ -34,7 +37,7 @@ pub(super) fn new_exceptions(before: &[ExceptionFigures], after: &[ExceptionFigu
     }
     let mut new: Vec<ExceptionFigures> = homes
         .into_values()
-        .flat_map(|(was, is)| left_over(was, is))
+        .flat_map(left_over)
         .map(|exception| ExceptionFigures { new: Some(true), ..exception.clone() })
         .collect();
     new.sort_by(|a, b| {
@@ -44,7 +47,7 @@ pub(super) fn new_exceptions(before: &[ExceptionFigures], after: &[ExceptionFigu
 }
 
 /// Of one file's places: those that neither stayed nor were moved there, the nearest one left taken as the origin.
-fn left_over<'a>(mut was: Vec<u32>, mut is: Vec<(u32, &'a ExceptionFigures)>) -> Vec<&'a ExceptionFigures> {
+fn left_over((mut was, mut is): Lines<'_>) -> Vec<&ExceptionFigures> {
     is.retain(|(line, _)| {
         let stayed = was.iter().position(|w| w == line);
         stayed.map(|at| was.remove(at)).is_none()

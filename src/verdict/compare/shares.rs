@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn large_counts_are_walked_and_huge_ones_scored() {
         let large = table(1_000_000, 200_000_000, 1_002_000, 200_000_000);
-        assert!((exact(large) / score(large) - 1.0).abs() < 0.01 && exact(large) != score(large));
+        assert!((exact(large) / score(large) - 1.0).abs() < 0.01 && (exact(large) / score(large) - 1.0).abs() > 1e-6);
         let huge = table(5_000_000_000, 10_000_000_000, 5_000_300_000, 10_000_000_000);
         close(score(huge), exact(huge), "the score test's own");
     }

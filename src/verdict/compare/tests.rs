@@ -8,7 +8,9 @@ use crate::stats::summary::Latency;
 /// Latencies in microseconds as a side, all answered 200 but those of `statuses`.
 pub(super) fn side(requests: u64, statuses: &[(u16, u64)], latencies_us: &[u64]) -> Side {
     let mut fine = Fine::default();
-    latencies_us.iter().for_each(|us| fine.record(*us, &Bounds::default()));
+    for us in latencies_us {
+        fine.record(*us, &Bounds::default());
+    }
     let other: u64 = statuses.iter().map(|s| s.1).sum();
     let mut status: BTreeMap<u16, u64> = statuses.iter().copied().filter(|s| s.1 > 0).collect();
     *status.entry(200).or_default() += requests - other;
@@ -26,7 +28,7 @@ pub(super) fn side(requests: u64, statuses: &[(u16, u64)], latencies_us: &[u64])
         ..Latency::default()
     });
     let error_rate = (requests > 0).then(|| real(errors) / real(requests));
-    let figures = Figures { requests, errors, error_rate, client_errors, latency, status, ..Figures::default() };
+    let figures = Figures { requests, status, errors, error_rate, client_errors, latency, ..Figures::default() };
     Side { figures, buckets: fine.buckets() }
 }
 
@@ -142,6 +144,20 @@ fn reasons_are_sentences_with_both_figures() {
         vec!["slower: p95 145 ms → 290 ms (+100 %), p50 99.9 ms → 200 ms (+100 %), p99 149 ms → 298 ms (+100 %)"],
         reasons
     );
+}
+
+#[test]
+fn what_one_test_would_call_a_find_is_said_among_many() {
+    let half = |errors: u64| {
+        let many = (0..30).map(|n| named(&format!("/r{n}"), side(2_000, &[], &spread(2_000, 50_000))));
+        let routes = many.chain([named("/cart", side(40, &[(500, errors)], &[]))]).collect();
+        Half { routes, ..Half::default() }
+    };
+    let comparison = compare(&half(0), &half(8), &Limits::default(), |_| Remedy::default());
+    let cart = comparison.routes.iter().find(|r| r.route == "/cart").unwrap();
+    let want = "perhaps more errors: 0 % → 20.0 % (0 of 40 → 8 of 40, most of them 500 (new on this route)): \
+                among 31 tests, chance alone may do that";
+    assert_eq!((Verdict::Same, want), (cart.verdict, cart.reasons[0].text.as_str()));
 }
 
 #[test]

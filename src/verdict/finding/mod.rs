@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use crate::parse::Auth;
 use crate::stats::headers::HeaderCounts;
 use crate::stats::snapshot::Snapshot;
+use crate::stats::summary;
 use crate::stats::summary::RouteFigures;
 use crate::stats::summary::Summary;
 use crate::stats::summary::named;
@@ -97,6 +98,35 @@ pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
     all.sort();
     all.dedup();
     all
+}
+
+/// All findings of a snapshot and its summary. The snapshot must be closed.
+pub fn found_in(snapshot: &Snapshot, summary: &Summary, asked: &summary::Asked) -> Vec<Finding> {
+    let sides = Asked {
+        routes_max: asked.routes_max,
+        errors: asked.errors.clone(),
+        route: asked.route.clone(),
+        include_probes: asked.include_probes,
+    };
+    let mut documented = documented(snapshot);
+    if let Some(glob) = &asked.route {
+        documented.retain(|(_, method, route)| glob.matches(method, route));
+    }
+    findings(&Evidence {
+        summary,
+        headers: &headers(snapshot, asked.routes_max),
+        documented: &documented,
+        logins: logins(snapshot, &sides, &Limits::default()).as_ref(),
+    })
+}
+
+/// The documented operations of each service that was seen.
+pub fn documented(snapshot: &Snapshot) -> Vec<(Option<String>, String, String)> {
+    let operations = snapshot.desks().iter().flat_map(|desk| {
+        let known = desk.router.templates().documented();
+        known.map(|(method, path)| (desk.service.clone(), method.to_owned(), path.to_owned()))
+    });
+    operations.collect()
 }
 
 /// The headers of every route that has some, by name. The snapshot must be closed.

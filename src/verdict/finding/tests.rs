@@ -28,8 +28,8 @@ fn route(path: &str, statuses: &[(u16, u64)]) -> RouteFigures {
     }
 }
 
-fn latency(p50_us: u64, p99_us: u64) -> Option<Latency> {
-    Some(Latency { count: 500, p50_us, p99_us, ..Latency::default() })
+fn latency(p50_us: u64, p99_us: u64) -> Latency {
+    Latency { count: 500, p50_us, p99_us, ..Latency::default() }
 }
 
 fn found(summary: &Summary) -> Vec<(&'static str, Option<String>)> {
@@ -46,7 +46,7 @@ fn with_route(change: impl FnOnce(&mut RouteFigures)) -> Summary {
 #[test]
 fn nothing_is_found_in_nothing_or_in_healthy_traffic() {
     assert!(found(&Summary::default()).is_empty());
-    assert!(found(&with_route(|r| r.figures.latency = latency(900, 20_000))).is_empty());
+    assert!(found(&with_route(|r| r.figures.latency = Some(latency(900, 20_000)))).is_empty());
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn routes_are_judged_by_their_figures() {
         (vec![("low_hit_ratio", a())], with_route(|r| r.figures.cache = cache(10, 80, 0))),
         (vec![], with_route(|r| r.figures.cache = cache(60, 40, 0))),
         (vec![], with_route(|r| r.figures.cache = cache(1, 20, 0))),
-        (vec![("endless", a())], with_route(|r| r.figures.latency = latency(31_000_000, 40_000_000))),
+        (vec![("endless", a())], with_route(|r| r.figures.latency = Some(latency(31_000_000, 40_000_000)))),
         (
             vec![],
             with_route(|r| {
-                r.figures.latency = latency(31_000_000, 40_000_000);
+                r.figures.latency = Some(latency(31_000_000, 40_000_000));
                 r.streaming = true;
             }),
         ),
@@ -90,9 +90,9 @@ fn the_reading_is_judged_by_its_counts() {
     assert_eq!(vec!["timeouts_unseen"], kinds(&|s| s.lifecycle.timeouts = 1));
     assert_eq!(vec!["timeouts_unseen"], kinds(&|s| s.lifecycle.worker_deaths = 1));
     assert_eq!(vec!["lines_lost"], kinds(&|s| s.input.lost_bytes = 1));
-    assert_eq!(vec!["latency_unit"], kinds(&|s| s.total.latency = latency(12, 900)));
-    assert_eq!(vec!["latency_unit"], kinds(&|s| s.total.latency = latency(90_000_000, 900_000_000)));
-    assert!(kinds(&|s| s.total.latency = latency(0, 900)).is_empty(), "nginx rounds to milliseconds");
+    assert_eq!(vec!["latency_unit"], kinds(&|s| s.total.latency = Some(latency(12, 900))));
+    assert_eq!(vec!["latency_unit"], kinds(&|s| s.total.latency = Some(latency(90_000_000, 900_000_000))));
+    assert!(kinds(&|s| s.total.latency = Some(latency(0, 900))).is_empty(), "nginx rounds to milliseconds");
 }
 
 #[test]
@@ -179,6 +179,6 @@ fn logged_in_requests_that_fail_more_are_found_by_a_test() {
 #[test]
 fn the_gravest_finding_stands_first() {
     let mut summary = with_route(|r| *r = route("/a", &[(200, 100), (429, 50)]));
-    summary.total.latency = latency(12, 900);
+    summary.total.latency = Some(latency(12, 900));
     assert_eq!(vec!["latency_unit", "retry_storm"], found(&summary).into_iter().map(|f| f.0).collect::<Vec<_>>());
 }

@@ -31,8 +31,8 @@ use crate::write::text::table::Tone;
 const ROUTES: usize = 20;
 /// So many reasons of one route, and so many exceptions.
 const ENTRIES: usize = 5;
-/// The longest bar.
-const BAR: usize = 32;
+/// The longest bar, in columns.
+const BAR: u8 = 32;
 /// The longest command, in bytes.
 const COMMAND: usize = 4096;
 
@@ -115,7 +115,7 @@ fn bars(reason: &Reason, page: &mut Page) {
 fn bar(value: f64, most: f64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let share = if most > 0.0 { (value / most).clamp(0.0, 1.0) } else { 0.0 };
-    let eighths = (share * 8.0 * BAR as f64).round() as usize;
+    let eighths = (share * 8.0 * f64::from(BAR)).round() as usize;
     let eighths = if value > 0.0 { eighths.max(1) } else { eighths };
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
@@ -147,6 +147,20 @@ fn others(comparison: &Comparison, page: &mut Page) {
     let drawn = table.draw(page.look.width, page.look.colour);
     page.text.push_str(&drawn);
     rest(routes.len(), ROUTES, "more route", page);
+    doubts(&routes, page);
+}
+
+/// What may have changed, and is not sure.
+fn doubts(routes: &[&RouteChange], page: &mut Page) {
+    let unsure = || routes.iter().filter(|r| r.verdict == Verdict::Same).filter_map(|r| Some((r, r.reasons.first()?)));
+    if unsure().next().is_none() {
+        return;
+    }
+    page.title("Not sure", "ask again with more requests");
+    for (route, reason) in unsure().take(ENTRIES) {
+        page.paragraph("  ", Tone::Plain, &format!("{}: {}", fit(&name(route), page.look.width / 2), reason.text));
+    }
+    rest(unsure().count(), ENTRIES, "more route", page);
 }
 
 /// The verdict, or the plainer word for a route that stands on one side alone.
@@ -202,7 +216,7 @@ mod tests {
         for (want, value, most) in [("", 0.0, 0.0), ("", 0.0, 5.0), ("▏", 0.001, 100.0)] {
             assert_eq!(want, bar(value, most));
         }
-        assert_eq!("█".repeat(BAR), bar(7.0, 7.0));
-        assert_eq!("█".repeat(BAR / 2), bar(3.5, 7.0));
+        assert_eq!("█".repeat(usize::from(BAR)), bar(7.0, 7.0));
+        assert_eq!("█".repeat(usize::from(BAR / 2)), bar(3.5, 7.0));
     }
 }

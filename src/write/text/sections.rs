@@ -15,6 +15,8 @@ use crate::stats::summary::RouteFigures;
 use crate::stats::summary::SourceFigures;
 use crate::stats::summary::Summary;
 use crate::time::Timestamp;
+use crate::verdict::finding::Finding;
+use crate::verdict::finding::Severity;
 use crate::verdict::health::Status;
 use crate::write::Report;
 use crate::write::figures::bytes;
@@ -39,6 +41,7 @@ pub(super) fn sections(summary: &Summary, report: &Report, page: &mut Page) {
     services(report, page);
     routes(summary, page);
     exceptions(&summary.exceptions, page);
+    findings(&report.findings, page);
     lifecycle(summary, page);
     deploys(summary, page);
     input(&summary.input, page);
@@ -187,6 +190,25 @@ fn seen(first: Option<Timestamp>, last: Option<Timestamp>) -> Option<String> {
         (Some(first), Some(last)) if first < last => Some(from_to(first, last)),
         (first, last) => first.or(last).map(moment),
     }
+}
+
+fn findings(findings: &[Finding], page: &mut Page) {
+    if findings.is_empty() {
+        return;
+    }
+    page.title("Findings", "the gravest first");
+    for finding in findings.iter().take(ENTRIES) {
+        let tone = match finding.severity {
+            Severity::Serious => Tone::Bad,
+            Severity::Warning => Tone::Warn,
+            Severity::Info => Tone::Quiet,
+        };
+        let where_to = finding.service.iter().chain(&finding.route).map(|t| clean(t).to_string()).collect::<Vec<_>>().join(" ");
+        let lead = if where_to.is_empty() { where_to } else { format!("{}: ", fit(&where_to, page.look.width / 2)) };
+        page.paragraph(&format!("  {:<9}", finding.severity.word()), tone, &format!("{lead}{}", clean(&finding.text)));
+        page.paragraph("           ", Tone::Quiet, finding.advice);
+    }
+    rest(ENTRIES, findings.len(), "more finding", page);
 }
 
 fn lifecycle(summary: &Summary, page: &mut Page) {
