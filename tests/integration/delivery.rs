@@ -527,6 +527,7 @@ fn two_sinks_at_one_host_keep_their_messages_apart() {
     let receiver = Receiver::start(OK);
     let mut post = Post::new(vec![sink(&receiver.url("/one")), sink(&receiver.url("/two"))]);
     post.put(&[firing(1)]);
+    assert_eq!(2, post.outbox.entries().len());
     post.once();
     let mut targets: Vec<String> = receiver.seen().into_iter().map(|seen| seen.target).collect();
     targets.sort();
