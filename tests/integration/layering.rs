@@ -16,7 +16,7 @@ const STAGES: [&str; 7] = ["input", "line", "parse", "route", "stats", "verdict"
 const GROUND: [&str; 2] = ["error", "time"];
 
 /// A crate as it is written in code, and the files (or folders, with `/`) that may name it.
-const DOORS: [(&str, &[&str]); 12] = [
+const DOORS: [(&str, &[&str]); 14] = [
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
@@ -25,6 +25,8 @@ const DOORS: [(&str, &[&str]); 12] = [
     ("rusqlite", &["drive/state.rs", "drive/state/"]),
     ("tokio", &["drive/live.rs", "drive/live/", "write/webhook.rs", "write/serve.rs", "write/serve/"]),
     ("axum", &["write/serve.rs", "write/serve/"]),
+    ("hyper", &["write/serve.rs", "write/serve/"]),
+    ("hyper_util", &["write/serve.rs", "write/serve/"]),
     ("regex", &["parse/pattern.rs", "route/"]),
     ("flate2", &["input/"]),
     ("zstd", &["input/", "stats/stored.rs"]),

@@ -21,3 +21,5 @@ mod receiver;
 // mod samples;
 /// The state file against a model: kills, damage, a full disk, readers beside the writer.
 mod state;
+/// The web side on real sockets: slow, greedy and foreign clients.
+mod serve;
