@@ -240,7 +240,7 @@ impl Engine {
         notices[from..].sort_by(|a, b| a.facts.service.cmp(&b.facts.service));
     }
 
-    /// A route is counted under another name from now on: its alerts are over, for that reason.
+    /// A route is counted under another name from now on: its alerts are over, for that reason, and its windows are gone.
     pub fn renamed(&mut self, service: Option<&str>, method: &str, path: &str) -> Vec<Notice> {
         let mut notices = Vec::new();
         let step = Step { plan: &self.plan, settings: &self.settings, mutes: &self.mutes, now: self.now };
@@ -254,6 +254,7 @@ impl Engine {
                 }
             }
             step.tell(service, hot, &mut notices);
+            service.forget_route(&route);
         }
         notices
     }

@@ -214,6 +214,14 @@ impl Service {
         })
     }
 
+    /// Drops what is known of a route by itself.
+    pub fn forget_route(&mut self, route: &str) {
+        for subjects in &mut self.subjects {
+            subjects.retain(|s| s.route.as_deref() != Some(route));
+        }
+        self.seats.clear();
+    }
+
     fn note_blame(&mut self, second: u32, seen: &Seen<'_>, errors: &ErrorRule) {
         let failed: u64 = seen.slot.statuses.iter().filter(|s| errors.is_error(s.0)).map(|s| u64::from(s.1)).sum();
         let slow = !seen.route.streaming && seen.slot.over.iter().any(|n| *n > 0);

@@ -383,6 +383,9 @@ fn a_route_that_is_renamed_ends_its_alert() {
     assert_eq!((1, 1), (fired.len(), over.len()));
     assert_eq!((Change::Renamed, true, &fired[0].facts.id), (over[0].change, over[0].tells(), &over[0].facts.id));
     assert!(engine.firing().is_empty());
+    // Its window is gone too: nothing fires again from it.
+    let raw = [Raw { second: START + 5, route: 0, status: 200, us: None }];
+    assert_eq!(Vec::<Notice>::new(), run(&mut engine, &raw, &[], |_, _| {}));
 }
 
 #[test]
