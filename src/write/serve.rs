@@ -46,8 +46,8 @@ const HEAD: usize = 16 << 10;
 const HEADERS: usize = 64;
 /// Reports that are made at once.
 const AT_ONCE: usize = 2;
-/// The loop stands still when its heart has not beaten for so many seconds.
-const STILL_S: u64 = 10;
+/// How often the loop's pulse is felt within the time after which it stands still.
+const PULSES: u32 = 10;
 /// How long open answers may take when the server stops.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -224,22 +224,21 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot:
 
 /// Says once that there is no place, as far as the system takes it without waiting.
 fn refuse(socket: &TcpStream) {
-    const FULL: &[u8] =
-        b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
     let _as_far_as_it_goes = socket.try_write(FULL);
 }
 
-/// Notes once a second whether the loop's heart has beaten.
+/// Notes now and then whether the loop's heart has beaten.
 async fn feel_pulse(shared: Arc<Shared>) {
-    let (mut last, mut silent_s) = (0, 0);
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let (mut last, mut silent) = (0, 0);
+    let mut tick = tokio::time::interval(shared.limits.still / PULSES);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let now = shared.heart.load(Ordering::Relaxed);
-        silent_s = if now == last { silent_s + 1 } else { 0 };
+        silent = if now == last { silent + 1 } else { 0 };
         last = now;
-        shared.still.store(silent_s > STILL_S, Ordering::Relaxed);
+        shared.still.store(silent > PULSES, Ordering::Relaxed);
     }
 }
 

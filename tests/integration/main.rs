@@ -19,7 +19,9 @@ mod program;
 mod receiver;
 // Every file in `samples/` gives the figures that were counted without us.
 // mod samples;
-/// The state file against a model: kills, damage, a full disk, readers beside the writer.
-mod state;
 /// The web side on real sockets: slow, greedy and foreign clients.
 mod serve;
+/// The state file against a model: kills, damage, a full disk, readers beside the writer.
+mod state;
+/// How large a state grows: figures, not a check.
+mod state_size;

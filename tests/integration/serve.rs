@@ -23,6 +23,7 @@ const QUICK: Limits = Limits {
     head: Duration::from_millis(400),
     idle: Duration::from_millis(1_200),
     write: Duration::from_millis(800),
+    still: Duration::from_millis(1_500),
     connections: 64,
     streams: 2,
 };
@@ -318,7 +319,10 @@ fn events_are_the_newest_state_and_bounded() {
         (socket, text)
     };
     let (mut one, first) = open();
-    assert!(first.contains("content-type: text/event-stream") && first.contains("event: summary\ndata: {\"n\":1}\n\n"), "{first}");
+    assert!(
+        first.contains("content-type: text/event-stream") && first.contains("event: summary\ndata: {\"n\":1}\n\n"),
+        "{first}"
+    );
     let (_two, _) = open();
     assert_eq!(503, status(&open().1));
     server.publish(Published::new(Report::default(), Vec::new(), Vec::new(), b"{\"n\":2}\n{}".to_vec(), Ready::default()));
@@ -365,7 +369,7 @@ fn a_loop_that_stands_still_is_told_after_a_while() {
     let server = server(Limits { idle: Duration::from_secs(30), ..QUICK });
     let to = server.address();
     assert_eq!(200, status(&get(to, "/healthz")));
-    // the deadline is counted by the server; a stream's signs of life would be, too, so plain asking must do
+    // the time is the server's own, so plain asking must do
     let mut asked = 0;
     while status(&get(to, "/healthz")) == 200 {
         asked += 1;

@@ -34,7 +34,7 @@ use vitalog::time::Timestamp;
 /// 2026-09-21, on a full quarter of an hour.
 const START: i64 = 1_790_000_100 / 900 * 900;
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     Plan {
         bounds: Arc::new(Bounds::new(&[300_000])),
         limits_us: Arc::new([300_000]),

@@ -142,9 +142,10 @@ async fn found<B>(request: &Request<B>, shared: &Arc<Shared>, secured: bool) -> 
     if path == "/healthz" {
         return health(shared);
     }
-    let trusted = !secured || shared.token.as_ref().is_none_or(|token| {
-        request.headers().get(header::AUTHORIZATION).is_some_and(|given| gate::carries(given.as_bytes(), token))
-    });
+    let trusted = !secured
+        || shared.token.as_ref().is_none_or(|token| {
+            request.headers().get(header::AUTHORIZATION).is_some_and(|given| gate::carries(given.as_bytes(), token))
+        });
     if path == "/readyz" {
         return ready(shared, trusted);
     }

@@ -29,6 +29,8 @@ pub struct Limits {
     pub idle: Duration,
     /// For taking an answer, or one event of a stream.
     pub write: Duration,
+    /// The loop stands still when its heart has not beaten for so long.
+    pub still: Duration,
     /// As many connections are served at once; more are refused.
     pub connections: usize,
     /// As many of them may be streams of events.
@@ -41,6 +43,7 @@ impl Default for Limits {
             head: Duration::from_secs(5),
             idle: Duration::from_secs(15),
             write: Duration::from_secs(10),
+            still: Duration::from_secs(10),
             connections: 64,
             streams: 16,
         }
