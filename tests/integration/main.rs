@@ -5,10 +5,10 @@
 mod cases;
 // Exit codes, messages, closed pipes, several outputs from one read.
 // mod command;
-/// Followed logs: one situation a test, and random sequences against a model.
-mod follow;
 /// `explain`: the counts of `analyze`, an example of every kind of line, exit codes, `--fix`.
 mod explain;
+/// Followed logs: one situation a test, and random sequences against a model.
+mod follow;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
 // How the tests run the program. Holds no tests.

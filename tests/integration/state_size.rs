@@ -1,6 +1,7 @@
 //! How large a state grows, and what a commit costs: figures for the README, not a check.
 //!
 //! `cargo test --release --test integration state_size -- --ignored --nocapture`
+#![allow(clippy::cast_precision_loss, reason = "sizes for people")]
 
 use std::path::Path;
 
@@ -81,7 +82,8 @@ impl Traffic {
             };
             // most within a factor of four of the route's own, a tail of one in sixteen
             let base = 2_000 + at * 300;
-            let latency_us = base + base * (self.draw.next() % 64) / 32 + base * u64::from(self.draw.next() % 16 == 0) * 8;
+            let latency_us =
+                base + base * (self.draw.next() % 64) / 32 + base * u64::from(self.draw.next().is_multiple_of(16)) * 8;
             slot.record(status, 700 + self.draw.next() % 4_000, Some(latency_us), &[300_000]);
         }
         let groups = self.names.iter().cloned().zip(slots).filter(|g| !g.1.statuses.is_empty());

@@ -320,7 +320,7 @@ pub(super) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, Error> {
 
 /// A name nobody has.
 fn free(path: &Path, suffix: &str) -> PathBuf {
-    (1..)
+    (1..10_000)
         .map(|n| suffixed(path, &if n == 1 { suffix.to_owned() } else { format!("{suffix}-{n}") }))
         .find(|candidate| !candidate.exists())
         .unwrap_or_else(|| suffixed(path, suffix))

@@ -22,7 +22,7 @@ pub(super) enum Name {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     numbers: BTreeMap<Name, u32>,
-    names: BTreeMap<u32, Name>,
+    of: BTreeMap<u32, Name>,
     /// Numbers below it are in the file.
     saved: u32,
 }
@@ -36,7 +36,7 @@ impl Names {
             let number: u32 = row.get(0)?;
             if let Some(name) = sealed::read::<Name>("names", Key::Number(number.into()), row.get_ref(1)?.as_blob()?) {
                 all.numbers.insert(name.clone(), number);
-                all.names.insert(number, name);
+                all.of.insert(number, name);
             }
             all.saved = number + 1;
         }
@@ -44,7 +44,7 @@ impl Names {
     }
 
     fn next(&self) -> u32 {
-        self.names.last_key_value().map_or(0, |last| last.0 + 1).max(self.saved)
+        self.of.last_key_value().map_or(0, |last| last.0 + 1).max(self.saved)
     }
 
     pub(super) fn number(&mut self, name: Name) -> u32 {
@@ -53,19 +53,19 @@ impl Names {
         }
         let number = self.next();
         self.numbers.insert(name.clone(), number);
-        self.names.insert(number, name);
+        self.of.insert(number, name);
         number
     }
 
     pub(super) fn group(&self, number: u32) -> Option<&GroupName> {
-        match self.names.get(&number)? {
+        match self.of.get(&number)? {
             Name::Group(name) => Some(name),
             Name::Desk(_) => None,
         }
     }
 
     pub(super) fn desk(&self, number: u32) -> Option<&DeskName> {
-        match self.names.get(&number)? {
+        match self.of.get(&number)? {
             Name::Desk(name) => Some(name),
             Name::Group(_) => None,
         }
@@ -74,7 +74,7 @@ impl Names {
     /// Writes the names that are not in the file yet. [`Names::saved`] once that is for good.
     pub(super) fn save(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut insert = connection.prepare_cached("INSERT INTO names VALUES (?1, ?2)")?;
-        for (number, name) in self.names.range(self.saved..) {
+        for (number, name) in self.of.range(self.saved..) {
             insert.execute((number, sealed::write("names", Key::Number((*number).into()), name)))?;
         }
         Ok(())

@@ -151,7 +151,11 @@ pub(super) fn range(c: &Connection, since: Timestamp, until: Timestamp) -> Found
     let oldest = table::first(c, "minutes")?.map(|m| m * 60);
     let recent = table::first(c, "seconds")?.map(|n| n / 65_536);
     let since_s = since.second().max(oldest.into_iter().chain(recent).min().unwrap_or(0));
-    let folded = oldest.is_some() && table::rows(c, "minutes", since_s.div_euclid(60), until_s.div_euclid(60) + 1)?.len() > 0;
+    let folded: bool = c.query_row(
+        "SELECT EXISTS (SELECT 1 FROM minutes WHERE number >= ?1 AND number <= ?2)",
+        (since_s.div_euclid(60), until_s.div_euclid(60)),
+        |r| r.get(0),
+    )?;
     let by_span = width_of(u32::try_from((until_s - since_s).max(0)).unwrap_or(u32::MAX));
     let width = if folded { by_span.max(60) } else { by_span };
     // Where latencies have become coarse, they can be cut at a quarter of an hour only.

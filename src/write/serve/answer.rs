@@ -125,7 +125,7 @@ fn refused<B>(request: &Request<B>, shared: &Shared) -> Option<Response<Page>> {
         [one] => Some(one.to_str().unwrap_or("")),
         _ => return Some(told(StatusCode::BAD_REQUEST, "one Host header is needed")),
     };
-    let target = request.uri().authority().map(|a| a.as_str());
+    let target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
     if host.into_iter().chain(target).any(|name| !gate::is_ours(name, &shared.hosts)) {
         return Some(told(StatusCode::MISDIRECTED_REQUEST, "this host name is not served (see [tail] hosts)"));
     }
