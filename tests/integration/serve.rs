@@ -229,7 +229,7 @@ fn a_client_that_dawdles_is_cut_off() {
             Ok(0) | Err(_) => break true,
             Ok(_) => break false,
         }
-        assert!(sent < 100, "still there after {sent} bytes");
+        assert!(sent < 18, "still there after {sent} bytes, twice as long as a head may take");
     };
     assert!(ended && sent >= 2, "{sent}");
     // between two requests
