@@ -614,7 +614,7 @@ impl Follower {
                 }
                 Step::More => return Round::More,
                 Step::Broken if matches!(piece.handle, Handle::Packed(_)) => {
-                    self.give_up(at, tell);
+                    self.give_up(at, room, tell);
                     continue;
                 }
                 Step::Broken => {
@@ -626,7 +626,7 @@ impl Follower {
                         tell(Told::Happening(self.source, &self.path, Happening::Failed(error)));
                     }
                     let piece = self.rotated.remove(at);
-                    room.let_go(&piece.kept());
+                    self.release(&piece.kept(), room);
                     self.remember(piece.kept());
                     continue;
                 }
@@ -664,8 +664,9 @@ impl Follower {
     }
 
     /// What is not there any more: tells what is lost with it.
-    fn give_up(&mut self, at: usize, tell: &mut Tell<'_>) {
+    fn give_up(&mut self, at: usize, room: &mut Room, tell: &mut Tell<'_>) {
         let piece = self.rotated.remove(at);
+        self.release(&piece.kept(), room);
         let happening = match piece.unread() {
             lost if piece.truncated => Some(Happening::Truncated { lost }),
             0 => None,
@@ -696,8 +697,15 @@ impl Follower {
             let (buffer, budget) = (&mut room.buffer, &mut 0);
             piece.finish(&mut Reading { source: self.source, longest: room.longest, buffer, budget, give: &mut give });
             let piece = self.rotated.remove(at);
-            room.let_go(&piece.kept());
+            self.release(&piece.kept(), room);
             self.remember(piece.kept());
+        }
+    }
+
+    /// The file is no longer this follower's: under another path it may be another's.
+    fn release(&self, kept: &Kept, room: &mut Room) {
+        if self.files().all(|file| file != kept.identity.file) {
+            room.let_go(kept);
         }
     }
 

@@ -59,8 +59,9 @@ impl Ledger {
     fn chunk(&mut self, chunk: Chunk<'_>) {
         let Chunk { bytes, offset, hole, ends_inside, too_long, .. } = chunk;
         let block = Block { bytes, offset, hole, ends_inside, too_long };
-        self.hole += hole;
+        self.hole += if block.lines().next().is_none() { hole } else { 0 };
         for line in block.lines() {
+            self.hole += line.hole;
             self.too_long += u64::from(line.too_long);
             if !line.too_long {
                 self.lines.push(String::from_utf8_lossy(line.bytes).into_owned());

@@ -33,6 +33,8 @@ pub(super) fn cut(data: &[u8], skipping: bool, longest: usize) -> Cut {
     if data.first() == Some(&0) {
         return Cut::Hole(data.iter().position(|b| *b != 0).unwrap_or(data.len()));
     }
+    // No line that ends in here is too long.
+    let data = data.get(..=longest).unwrap_or(data);
     match memrchr(b'\n', data) {
         Some(newline) => Cut::Lines(newline + 1),
         None if data.len() > longest => Cut::TooLong(data.len()),
@@ -51,7 +53,9 @@ mod tests {
             (Cut::Open, b"half", false),
             (Cut::Open, b"exactly8", false),
             (Cut::TooLong(9), b"more than", false),
-            (Cut::Lines(10), b"more than\n", false),
+            (Cut::TooLong(9), b"more than\n", false),
+            (Cut::Lines(9), b"exactly8\nmore\n", false),
+            (Cut::Lines(2), b"a\nmore than 8\n", false),
             (Cut::Lines(4), b"a\nb\nc", false),
             (Cut::Hole(2), b"\0\0a\n", false),
             (Cut::Hole(2), b"\0\0", false),

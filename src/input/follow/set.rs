@@ -4,9 +4,11 @@
 //! opened again when they have grown. A content that stands under several names is read once: rotated forms belong to
 //! their log, and a file that one follower holds is no other's.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -19,7 +21,6 @@ use crate::input::follow::Follower;
 use crate::input::follow::Look;
 use crate::input::follow::Room;
 use crate::input::follow::Tell;
-use crate::input::follow::siblings::siblings;
 
 /// Bytes read from one log before the next has its turn.
 const TURN: u64 = 4 << 20;
@@ -37,6 +38,45 @@ pub struct Options {
     pub exclude: Vec<PathBuf>,
 }
 
+/// What was in a folder.
+#[derive(Debug, Default)]
+struct Listing {
+    /// Of the folder itself, when it was listed.
+    changed: Option<(u64, i64, i64)>,
+    /// True where it was listed again since it has changed: a clock of file systems is coarse.
+    settled: bool,
+    names: BTreeSet<PathBuf>,
+}
+
+impl Listing {
+    /// Lists `folder`, unless that would give the same names again; the names from before.
+    fn renew(&mut self, folder: &Path) -> Option<BTreeSet<PathBuf>> {
+        let changed = fs::metadata(folder).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec()));
+        let same = changed == self.changed;
+        if same && self.settled {
+            return None;
+        }
+        (self.changed, self.settled) = (changed, same);
+        Some(std::mem::replace(&mut self.names, entries(folder)))
+    }
+
+    /// The rotated forms in it by their log, each log's oldest first.
+    fn families(&self) -> HashMap<PathBuf, Vec<PathBuf>> {
+        let mut families: HashMap<PathBuf, Vec<(Age, PathBuf)>> = HashMap::new();
+        for path in &self.names {
+            let (name, age) = discover::family(path);
+            if !matches!(age, Age::Bare(_)) {
+                families.entry(path.with_file_name(name)).or_default().push((age, path.clone()));
+            }
+        }
+        let sorted = |mut family: Vec<(Age, PathBuf)>| {
+            family.sort();
+            family.into_iter().map(|(_, path)| path).collect()
+        };
+        families.into_iter().map(|(log, family)| (log, sorted(family))).collect()
+    }
+}
+
 /// The logs under what was asked for.
 #[derive(Debug)]
 pub struct Following {
@@ -47,8 +87,8 @@ pub struct Following {
     decided: HashSet<PathBuf>,
     /// From an earlier run, by path.
     bookmarks: HashMap<PathBuf, Bookmark>,
-    /// The names in each folder at the last scan.
-    names: HashMap<PathBuf, HashSet<PathBuf>>,
+    /// The folders in which names may come up, as the last scan found them.
+    folders: HashMap<PathBuf, Listing>,
     scanned: bool,
     /// Whose turn is next.
     next: usize,
@@ -65,7 +105,7 @@ impl Following {
             followers: Vec::new(),
             decided: HashSet::new(),
             bookmarks: HashMap::new(),
-            names: HashMap::new(),
+            folders: HashMap::new(),
             scanned: false,
             next: 0,
         }
@@ -90,7 +130,7 @@ impl Following {
 
     /// The folders in which something may happen, for a watcher.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let mut folders = HashSet::new();
+        let mut folders = BTreeSet::new();
         for follower in &self.followers {
             folders.insert(folder_of(follower.path()));
             if let Ok(target) = fs::read_link(follower.path()) {
@@ -98,34 +138,59 @@ impl Following {
             }
         }
         folders.extend(self.searched());
-        let mut folders: Vec<PathBuf> = folders.into_iter().filter(|folder| folder.is_dir()).collect();
-        folders.sort();
-        folders
+        folders.into_iter().filter(|folder| folder.is_dir()).collect()
     }
 
-    /// The folders in which names may come up.
-    fn searched(&self) -> HashSet<PathBuf> {
-        let folder = |path: &Path| if path.is_dir() { path.to_path_buf() } else { folder_of(path) };
-        self.asked.iter().map(|asked| folder(Path::new(asked))).collect()
+    /// The folders in which names may come up, in order.
+    fn searched(&self) -> BTreeSet<PathBuf> {
+        let mut folders = BTreeSet::new();
+        for asked in &self.asked {
+            let path = Path::new(asked);
+            let folder = if path.is_dir() { path.to_path_buf() } else { folder_of(path) };
+            if folder.is_dir() {
+                folders.insert(folder);
+            } else if is_pattern(asked) {
+                folders.extend(expand(&folder.to_string_lossy()).filter(|found| found.is_dir()));
+            }
+        }
+        folders
     }
 
     /// Finds what is new under what was asked for: how many logs that is. To be called about once a second.
     pub fn scan(&mut self) -> usize {
+        let mut old = std::mem::take(&mut self.folders);
+        let (mut before, mut any) = (HashSet::new(), !self.scanned);
+        for folder in self.searched() {
+            let mut listing = old.remove(&folder).unwrap_or_default();
+            if let Some(names) = listing.renew(&folder) {
+                before.extend(names);
+                any = true;
+            }
+            self.folders.insert(folder, listing);
+        }
+        if !any {
+            return 0;
+        }
         let mut found = Vec::new();
         for asked in &self.asked {
-            matches(asked, &mut found);
+            self.matches(asked, &mut found);
         }
-        let before = self.followers.len();
-        for (path, chosen) in found {
-            if self.decided.contains(&path) || !chosen && !self.is_wanted(&path) {
-                continue;
+        found.retain(|(path, chosen)| !self.decided.contains(path) && (*chosen || self.is_wanted(path)));
+        let count = self.followers.len();
+        let mut families = HashMap::new();
+        for (path, _) in found {
+            let folder = folder_of(&path);
+            let listing = self.folders.get(&folder);
+            let family: &HashMap<PathBuf, Vec<PathBuf>> =
+                families.entry(folder).or_insert_with(|| listing.map(Listing::families).unwrap_or_default());
+            let rotated = family.get(&listed(&path)).map(Vec::as_slice).unwrap_or_default();
+            let history = rotated.iter().filter(|path| !self.scanned || before.contains(*path)).cloned().collect();
+            if self.decided.insert(path.clone()) {
+                self.follow(path, history);
             }
-            self.decided.insert(path.clone());
-            self.follow(path);
         }
-        self.names = self.searched().into_iter().map(|folder| (folder.clone(), entries(&folder))).collect();
         self.scanned = true;
-        self.followers.len() - before
+        self.followers.len() - count
     }
 
     /// Looks at every log, reading up to about `budget` bytes in all; the next look goes on with the next log.
@@ -140,10 +205,12 @@ impl Following {
             let mut share = TURN.min(budget);
             let given = share;
             let told = follower.poll(now, &mut share, &mut self.room, tell);
-            if told.starved || open + follower.open_files() - before.min(open) > self.options.most_open {
+            open = open.saturating_sub(before) + follower.open_files();
+            if open > self.options.most_open {
+                open -= follower.open_files();
                 follower.close_idle();
+                open += follower.open_files();
             }
-            open = (open + follower.open_files()).saturating_sub(before);
             if told.starved {
                 look.starved = true;
                 self.followers.iter_mut().for_each(Follower::close_idle);
@@ -171,6 +238,21 @@ impl Following {
         changed
     }
 
+    /// The paths under one thing asked for; true for those chosen by name.
+    fn matches(&self, asked: &str, found: &mut Vec<(PathBuf, bool)>) {
+        let path = Path::new(asked);
+        if path.is_dir() {
+            let names = self.folders.get(path).into_iter().flat_map(|listing| &listing.names);
+            let mut logs: Vec<&PathBuf> = names.filter(|path| discover::is_log(path)).collect();
+            logs.sort();
+            found.extend(logs.into_iter().map(|path| (bare(path.clone()), false)));
+        } else if path.symlink_metadata().is_err() && is_pattern(asked) {
+            found.extend(expand(asked).map(|path| (bare(path), false)));
+        } else {
+            found.push((path.to_path_buf(), true));
+        }
+    }
+
     /// False for what folders and patterns leave out.
     fn is_wanted(&self, path: &Path) -> bool {
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -189,39 +271,21 @@ impl Following {
         }
     }
 
-    fn follow(&mut self, path: PathBuf) {
+    /// Follows a log beside which the files of `history` stood before.
+    fn follow(&mut self, path: PathBuf, history: Vec<PathBuf>) {
         let number = self.followers.len() as u64;
+        let linked = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink());
         let follower = match self.bookmarks.remove(&path) {
             Some(bookmark) => Follower::resume(path, number, &bookmark),
-            None if self.scanned => {
-                let folder = folder_of(&path);
-                let old = self.names.get(&folder);
-                let history = siblings(&path, usize::MAX).into_iter().filter(|p| old.is_some_and(|old| old.contains(p)));
-                let history = history.collect();
-                Follower::new(path, number, self.options.begin).with_history(history).found_later()
-            }
-            None => Follower::new(path, number, self.options.begin),
+            None if self.scanned => Follower::new(path, number, self.options.begin).with_history(history).found_later(),
+            // What a link leads to has files beside it in another folder.
+            None if linked => Follower::new(path, number, self.options.begin),
+            None => Follower::new(path, number, self.options.begin).with_history(history),
         };
         for file in follower.files() {
             self.room.taken.insert(file, number);
         }
         self.followers.push(follower);
-    }
-}
-
-/// The paths under one thing asked for; true for those chosen by name.
-fn matches(asked: &str, found: &mut Vec<(PathBuf, bool)>) {
-    let path = Path::new(asked);
-    if path.is_dir() {
-        let mut logs: Vec<PathBuf> = entries(path).into_iter().filter(|path| discover::is_log(path)).collect();
-        logs.sort();
-        found.extend(logs.into_iter().map(|path| (bare(path), false)));
-    } else if path.symlink_metadata().is_err() && asked.contains(['*', '?', '[']) {
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
-        let paths = glob::glob_with(asked, options).into_iter().flatten().filter_map(Result::ok);
-        found.extend(paths.map(|path| (bare(path), false)));
-    } else {
-        found.push((path.to_path_buf(), true));
     }
 }
 
@@ -237,6 +301,21 @@ fn bare(path: PathBuf) -> PathBuf {
     }
 }
 
+fn is_pattern(asked: &str) -> bool {
+    asked.contains(['*', '?', '['])
+}
+
+/// What a pattern matches, in order.
+fn expand(pattern: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+    glob::glob_with(pattern, options).into_iter().flatten().filter_map(Result::ok)
+}
+
+/// A path as the listing of its folder names it.
+fn listed(path: &Path) -> PathBuf {
+    folder_of(path).join(path.file_name().unwrap_or_default())
+}
+
 fn folder_of(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }
@@ -247,7 +326,7 @@ fn ending(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn entries(folder: &Path) -> HashSet<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return HashSet::new() };
+fn entries(folder: &Path) -> BTreeSet<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

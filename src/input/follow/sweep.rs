@@ -54,8 +54,8 @@ impl Follower {
         }
         self.progress = Progress::Started;
         let history = self.history.take().unwrap_or_else(|| siblings(&self.path, HISTORY));
-        for path in history {
-            let Ok(Some(candidate)) = Candidate::open(&path, 0) else { continue };
+        for path in history.iter().skip(history.len().saturating_sub(HISTORY)) {
+            let Ok(Some(candidate)) = Candidate::open(path, 0) else { continue };
             if file == Some(candidate.file) {
                 break;
             }
@@ -95,7 +95,7 @@ impl Follower {
         self.rotated.sort_by_key(|piece| piece.rank);
         let open = self.rotated.iter().filter(|piece| !piece.is_closed());
         room.taken.extend(open.map(|piece| (piece.file, self.source)));
-        self.settle(unsure, now, tell);
+        self.settle(unsure, now, room, tell);
     }
 
     /// The rotated forms that are older than what stands under the path, opened; true where one could not be.
@@ -218,7 +218,7 @@ impl Follower {
     }
 
     /// Decides whether to look again, and gives up what is nowhere.
-    fn settle(&mut self, unsure: bool, now: i64, tell: &mut Tell<'_>) {
+    fn settle(&mut self, unsure: bool, now: i64, room: &mut Room, tell: &mut Tell<'_>) {
         let until = *self.search_until.get_or_insert(now.saturating_add(GRACE_US));
         if unsure && now < until {
             (self.sweep, self.sweep_at) = (true, now.saturating_add(SEARCH_EVERY_US));
@@ -226,7 +226,7 @@ impl Follower {
         }
         (self.sweep, self.search_until) = (false, None);
         while let Some(at) = self.rotated.iter().position(Piece::is_closed) {
-            self.give_up(at, tell);
+            self.give_up(at, room, tell);
         }
     }
 }

@@ -10,6 +10,8 @@ use std::collections::HashSet;
 use std::os::unix::fs::symlink;
 
 use proptest::prelude::*;
+use vitalog::line::split::Position;
+use vitalog::line::split::Splitter;
 
 use super::*;
 
@@ -295,6 +297,47 @@ proptest! {
             life.step(step);
         }
         life.end();
+    }
+
+    #[test]
+    fn lines_are_cut_as_those_of_finished_files(
+        pieces in prop::collection::vec(prop_oneof![
+            9 => Just(b"\n".to_vec()), 3 => Just(b"\r\n".to_vec()), 3 => Just(vec![0; 5]), 9 => Just(b"a line".to_vec()),
+            9 => prop::collection::vec(any::<u8>(), 0..9), 1 => Just(vec![b'x'; LONGEST - 3]), 1 => Just(vec![0; 400_000]),
+        ], 0..40),
+        looks in any::<u64>(),
+    ) {
+        let mut log = Log::new();
+        let mut file = File::create(&log.path).unwrap();
+        for (at, piece) in pieces.iter().enumerate() {
+            file.write_all(piece).unwrap();
+            if looks >> (at % 64) & 1 == 1 {
+                log.look();
+            }
+        }
+        log.look();
+        log.rename("x.log", "x.log.1");
+        log.settle();
+        let mut splitter = Splitter::new(Position::default());
+        let (whole, mut expected) = (pieces.concat(), Ledger::default());
+        let mut rest = whole.as_slice();
+        let mut note = |Block { bytes, offset, hole, ends_inside, too_long }: Block<'_>| {
+            expected.chunk(Chunk { bytes, offset, hole, ends_inside, too_long, ..Chunk::default() });
+        };
+        while !rest.is_empty() {
+            let room = splitter.room();
+            let count = room.len().min(rest.len());
+            room[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            splitter.filled(count);
+            while let Some(block) = splitter.next_block() {
+                note(block);
+            }
+        }
+        splitter.finish().map(note);
+        let told = &log.told;
+        prop_assert!(expected.lines == told.lines);
+        prop_assert_eq!((expected.hole, expected.too_long), (told.hole, told.too_long));
     }
 
     #[test]

@@ -162,6 +162,33 @@ fn many_quiet_files_are_not_all_open_and_what_is_written_is_found() {
 }
 
 #[test]
+fn a_log_that_was_renamed_to_another_followed_name_goes_on_there() {
+    for restart in [false, true] {
+        let mut logs = Logs::new(&["a.log", "b.log"], options());
+        logs.append("a.log", "1\n");
+        logs.look();
+        logs.append("a.log", "2\n");
+        logs.rename("a.log", "b.log");
+        if restart {
+            let path = |name: &str| logs.folder.path().join(name);
+            let asked = ["a.log", "b.log"].map(|name| path(name).to_string_lossy().into_owned());
+            let mut again = Following::new(&asked, options());
+            for (number, bookmark) in logs.following.changed() {
+                again.resume(path(["a.log", "b.log"][usize::try_from(number).unwrap()]), bookmark);
+            }
+            logs.following = again;
+        }
+        for line in ["3\n", "4\n", "5\n", "6\n"] {
+            logs.look();
+            logs.now += LONG_US;
+            logs.append("b.log", line);
+        }
+        logs.look();
+        assert_eq!(vec!["1", "2", "3", "4", "5", "6"], logs.sorted(), "{restart}");
+    }
+}
+
+#[test]
 fn a_set_goes_on_where_its_bookmarks_say() {
     let mut logs = Logs::new(&[""], options());
     logs.append("a.log", "1\n");
