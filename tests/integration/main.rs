@@ -5,6 +5,8 @@
 mod cases;
 // Exit codes, messages, closed pipes, several outputs from one read.
 // mod command;
+/// A small local server answers each status, hangs, closes; alerts arrive, again and in order, or are given up as told.
+mod delivery;
 /// `explain`: the counts of `analyze`, an example of every kind of line, exit codes, `--fix`.
 mod explain;
 /// Followed logs: one situation a test, and random sequences against a model.

@@ -39,8 +39,8 @@ pub struct Entry {
     pub id: String,
     /// [`crate::write::webhook::Sink::key`] of the sink it is for.
     pub sink: String,
-    /// Messages of one outbox are numbered in the order of their coming.
-    pub number: u64,
+    /// Messages of one outbox are numbered in the order of their coming; it is stored under this number.
+    pub number: i64,
     /// When it was put here.
     pub queued_at: Timestamp,
     /// What it says, cleaned; never empty.
@@ -61,7 +61,17 @@ impl Entry {
         Batch { tellings: &self.tellings, truncated: self.truncated, queued_at: self.queued_at }
     }
 
-    /// Its number, its own time and what it says, made a name.
+    /// The bytes to store; no secret is among them.
+    pub fn store(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// What [`Entry::store`] wrote; `None` where it is no entry.
+    pub fn load(stored: &[u8]) -> Option<Self> {
+        serde_json::from_slice(stored).ok()
+    }
+
+    /// Its own time and what it says, made a name.
     fn name(&mut self) {
         let mut hash = Sha256::new();
         hash.update(self.sink.as_bytes());
@@ -81,8 +91,8 @@ impl Entry {
 pub enum Change {
     /// This entry is new or changed.
     Put(Entry),
-    /// The entry of this id is no more.
-    Remove(String),
+    /// The entry of this number is no more.
+    Remove(i64),
 }
 
 /// What waits to be sent.
@@ -90,8 +100,8 @@ pub enum Change {
 pub struct Outbox {
     /// In the order of their numbers.
     entries: Vec<Entry>,
-    next_number: u64,
-    changed: BTreeSet<String>,
+    next_number: i64,
+    changed: BTreeSet<i64>,
     /// Lost since the last message, by sink.
     lost: BTreeMap<String, u64>,
     lost_in_all: u64,
@@ -112,12 +122,12 @@ impl Outbox {
         Self { entries, next_number, ..Self::default() }
     }
 
-    /// What is to be stored since the last call, in the order of ids.
+    /// What is to be stored since the last call, in the order of numbers.
     pub fn changes(&mut self) -> Vec<Change> {
         let changed = std::mem::take(&mut self.changed);
-        let find = |id: String| match self.entries.iter().find(|entry| entry.id == id) {
+        let find = |number: i64| match self.entries.iter().find(|entry| entry.number == number) {
             Some(entry) => Change::Put(entry.clone()),
-            None => Change::Remove(id),
+            None => Change::Remove(number),
         };
         changed.into_iter().map(find).collect()
     }
@@ -170,7 +180,7 @@ impl Outbox {
         };
         self.next_number += 1;
         entry.name();
-        self.changed.insert(entry.id.clone());
+        self.changed.insert(entry.number);
         self.entries.push(entry);
     }
 
@@ -182,7 +192,7 @@ impl Outbox {
         let (at, _) = first.min_by_key(|(_, entry)| (entry.refusals >= STUBBORN, entry.number))?;
         let entry = self.entries.get_mut(at)?;
         entry.tries = entry.tries.saturating_add(1);
-        self.changed.insert(entry.id.clone());
+        self.changed.insert(entry.number);
         Some(entry.clone())
     }
 
@@ -215,7 +225,7 @@ impl Outbox {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id == id) {
             entry.not_before = not_before;
             entry.refusals = entry.refusals.saturating_add(u32::from(refused));
-            self.changed.insert(entry.id.clone());
+            self.changed.insert(entry.number);
         }
     }
 
@@ -267,7 +277,7 @@ impl Outbox {
     /// Takes alerts out of an entry, and the entry with its last one.
     fn take(&mut self, at: usize, unwanted: impl Fn(&Telling) -> bool) {
         let Some(entry) = self.entries.get_mut(at) else { return };
-        self.changed.insert(entry.id.clone());
+        self.changed.insert(entry.number);
         entry.tellings.retain(|telling| !unwanted(telling));
         if entry.tellings.is_empty() {
             if entry.truncated > 0 {
@@ -276,7 +286,6 @@ impl Outbox {
             self.entries.remove(at);
         } else {
             entry.name();
-            self.changed.insert(entry.id.clone());
         }
     }
 
@@ -298,7 +307,7 @@ impl Outbox {
         while self.waiting(sink) > allowed {
             let Some(at) = self.entries.iter().position(|entry| entry.sink == sink) else { break };
             let entry = self.entries.remove(at);
-            self.changed.insert(entry.id);
+            self.changed.insert(entry.number);
             self.lose(sink, entry.tellings.len() as u64 + entry.truncated);
         }
         self.waiting(sink)
@@ -333,7 +342,7 @@ impl Outbox {
         self.entries.retain(|entry| {
             let stays = !gone(entry);
             if !stays {
-                changed.insert(entry.id.clone());
+                changed.insert(entry.number);
             }
             stays
         });
