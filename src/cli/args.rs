@@ -96,7 +96,6 @@ pub struct Explain {
     /// Print the change to paste that makes the missing figures possible: for what was read, or for
     /// uvicorn, gunicorn, hypercorn, granian or nginx
     #[arg(long, value_name = "SERVER", num_args = 0..=1, require_equals = true, conflicts_with = "output")]
-    #[expect(clippy::option_option, reason = "not typed, typed alone, typed with a server")]
     pub fix: Option<Option<Server>>,
     /// text or json, to a file or to standard output (repeatable) [default: text]
     #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true)]

@@ -46,14 +46,13 @@ impl Slot {
     /// Counts one request. `limits_us` are the configuration's, in one order for the whole run.
     #[inline]
     pub fn record(&mut self, status: u16, bytes: u64, latency_us: Option<u64>, limits_us: &[u64]) {
-        match self.statuses.iter_mut().find(|s| s.0 == status) {
-            Some(s) => s.1 += 1,
-            None => {
-                if self.statuses.len() == self.statuses.capacity() {
-                    self.statuses.reserve_exact(1 + self.statuses.len());
-                }
-                self.statuses.push((status, 1));
+        if let Some(known) = self.statuses.iter_mut().find(|s| s.0 == status) {
+            known.1 += 1;
+        } else {
+            if self.statuses.len() == self.statuses.capacity() {
+                self.statuses.reserve_exact(1 + self.statuses.len());
             }
+            self.statuses.push((status, 1));
         }
         self.bytes += bytes;
         let Some(us) = latency_us else { return };
@@ -184,7 +183,7 @@ fn pack(out: &mut Vec<u8>, slot: &Slot, before: u32) {
     match (slot.timed, slot.buckets.first(), slot.buckets.last()) {
         (0, ..) => {}
         (1, ..) => put(out, slot.min_us),
-        (_, Some(first), Some(last)) => {
+        (_, Some(lowest), Some(highest)) => {
             // within their buckets: smallest, largest and sum are then small numbers
             put(out, slot.buckets.len() as u64);
             let (mut before, mut least) = (0, 0_u64);
@@ -196,8 +195,8 @@ fn pack(out: &mut Vec<u8>, slot: &Slot, before: u32) {
                 }
                 least = least.wrapping_add(coarse_lowest(bucket).wrapping_mul(u64::from(n)));
             }
-            put(out, slot.min_us.wrapping_sub(coarse_lowest(first.0)));
-            put(out, slot.max_us.wrapping_sub(coarse_lowest(last.0)));
+            put(out, slot.min_us.wrapping_sub(coarse_lowest(lowest.0)));
+            put(out, slot.max_us.wrapping_sub(coarse_lowest(highest.0)));
             put(out, slot.sum_us.wrapping_sub(least));
         }
         _ => {}
@@ -243,9 +242,9 @@ fn unpack_checked(rest: &mut &[u8], before: u32, slot: &mut Slot) -> Option<()> 
             slot.buckets.push((bucket, n));
             least = least.wrapping_add(coarse_lowest(bucket).wrapping_mul(u64::from(n)));
         }
-        let (first, last) = (slot.buckets.first()?.0, slot.buckets.last()?.0);
-        slot.min_us = coarse_lowest(first).wrapping_add(get(rest)?);
-        slot.max_us = coarse_lowest(last).wrapping_add(get(rest)?);
+        let (lowest, highest) = (slot.buckets.first()?.0, slot.buckets.last()?.0);
+        slot.min_us = coarse_lowest(lowest).wrapping_add(get(rest)?);
+        slot.max_us = coarse_lowest(highest).wrapping_add(get(rest)?);
         slot.sum_us = least.wrapping_add(get(rest)?);
     }
     if flags & HAS_OVER != 0 {

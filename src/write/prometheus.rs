@@ -268,8 +268,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Row = (String, Vec<(String, String)>, String);
+
     /// Name, labels and figure of each row, read as the text form is defined.
-    fn parsed(page: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+    fn parsed(page: &str) -> Vec<Row> {
         let mut rows = Vec::new();
         for line in page.strip_suffix('\n').expect("the last line ends").split('\n').filter(|l| !l.starts_with('#')) {
             let (name, mut rest) = line.split_at(line.find(['{', ' ']).unwrap());
@@ -332,7 +334,9 @@ mod tests {
                 }
             }
             let mut want: BTreeMap<String, u64> = BTreeMap::new();
-            texts.iter().for_each(|t| *want.entry(clean_to(t, 256).as_str().to_owned()).or_default() += n);
+            for t in &texts {
+                *want.entry(clean_to(t, 256).as_str().to_owned()).or_default() += n;
+            }
             let got: BTreeMap<String, u64> = rows
                 .iter()
                 .filter(|r| r.0 == "vitalog_exceptions_total")

@@ -113,7 +113,8 @@ mod tests {
           period     2026-11-23 00:36:48 to 00:48:51 UTC (12 min 3 s, stamps without a
                      zone read as Europe/Berlin)
           sent       12.4 MiB
-          missing    version (how to get it stands under 'Not in this log')
+          missing    version: not in this log ('vitalog explain --fix' prints what adds
+                     them)
 
         Routes  worst first: most errors, then most time spent
           method     route                            requests  errors      p50      p95
@@ -169,7 +170,10 @@ mod tests {
 
           requests   50
           errors     1 (2.0 %)
-          missing    latency, time (how to get it stands under 'Not in this log')
+          missing    latency, time: not in this log ('vitalog explain --fix' prints what
+                     adds them)
+                     latency with a middleware that writes it
+                     time with uvicorn --log-config log.yaml with %(asctime)s
 
         Routes  worst first: most errors, then most time spent
           method  route        requests  errors

@@ -1,6 +1,7 @@
 //! `explain`: the counts are those of `analyze`, every kind of line has its example, nobody is named, exit codes.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ fn samples() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root().join("samples"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".log"))
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "log"))
         .collect();
     names.sort();
     names
@@ -114,7 +115,7 @@ fn a_broken_line_has_its_place_and_reason() {
         (broken["line"].as_u64().unwrap(), broken["offset"].as_u64().unwrap(), broken["reason"].as_str().unwrap())
     );
     assert!(!broken["text"].as_str().unwrap().contains("secret"), "{broken}");
-    assert_eq!(0.5, source["understood"]);
+    assert_eq!("0.5", source["understood"].to_string());
 }
 
 #[test]

@@ -1,29 +1,35 @@
 //! One test binary; each module says what belongs there.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-// `tests/cases/*.toml`: input, arguments, what must come out. A new case needs no Rust.
+/// `tests/cases/*.toml`: input, arguments, what must come out. A new case needs no Rust.
 mod cases;
-// Exit codes, messages, closed pipes, several outputs from one read.
-// mod command;
+/// What a change did: the verdicts on the samples' bad deploy, false alarms and power.
+mod change;
+/// Exit codes, messages, closed pipes, several outputs from one read.
+mod command;
 /// A small local server answers each status, hangs, closes; alerts arrive, again and in order, or are given up as told.
 mod delivery;
 /// `explain`: the counts of `analyze`, an example of every kind of line, exit codes, `--fix`.
 mod explain;
 /// Followed logs: one situation a test, and random sequences against a model.
 mod follow;
+/// Chunks, threads, cuts, copies: whatever the way of reading, the report is the same.
+mod laws;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
-// How the tests run the program. Holds no tests.
+/// How the tests run the program. Holds no tests.
 mod program;
-// Every command that README.md shows is run, and its output compared.
-// mod readme;
+/// Every command that README.md shows is run, and its output compared.
+mod readme;
 /// The local server that `delivery` sends to. Holds no tests.
 mod receiver;
-// Every file in `samples/` gives the figures that were counted without us.
-// mod samples;
+/// Every file in `samples/` gives the figures that were counted without us.
+mod samples;
 /// The web side on real sockets: slow, greedy and foreign clients.
 mod serve;
 /// The state file against a model: kills, damage, a full disk, readers beside the writer.
 mod state;
 /// How large a state grows: figures, not a check.
 mod state_size;
+/// The statistics against scipy's answers, kept as a fixture.
+mod statistics;

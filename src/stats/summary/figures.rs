@@ -156,16 +156,16 @@ fn cache_word(word: Cache) -> &'static str {
 
 /// Figures of a fine histogram; `None` without values.
 pub(super) fn latency(fine: &Fine) -> Option<Latency> {
-    let [p50_us, p90_us, p95_us, p99_us, p999_us] = fine.quantiles_us([0.5, 0.9, 0.95, 0.99, 0.999])?;
+    let at = fine.quantiles_us([0.5, 0.9, 0.95, 0.99, 0.999])?;
     Some(Latency {
         count: fine.count(),
         min_us: fine.min_us()?,
         mean_us: (fine.sum_us() + fine.count() / 2) / fine.count(),
-        p50_us,
-        p90_us,
-        p95_us,
-        p99_us,
-        p999_us,
+        p50_us: at[0],
+        p90_us: at[1],
+        p95_us: at[2],
+        p99_us: at[3],
+        p999_us: at[4],
         max_us: fine.max_us()?,
         digits: 3,
     })

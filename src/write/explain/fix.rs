@@ -99,15 +99,15 @@ access_log /var/log/nginx/access.log vitalog;
 "#;
 
 /// What names the routes where `/openapi.json` is not served.
-const OPENAPI: &str = r#"# Routes by their names, where /openapi.json is switched off: dump it once a release, and pass it with --openapi openapi.json
+const OPENAPI: &str = r"# Routes by their names, where /openapi.json is switched off: dump it once a release, and pass it with --openapi openapi.json
 python -c 'import json; from main import app; print(json.dumps(app.openapi()))' > openapi.json
-"#;
+";
 
 /// The changes for `servers`, then how to dump the service's routes. Comments begin with `#` everywhere.
 pub fn page(servers: &[Server]) -> String {
     let mut page = String::new();
     for server in servers {
-        page.push_str(&format!("# {}\n\n{}\n", server.title(), server.change()));
+        page.extend(["# ", server.title(), "\n\n", server.change(), "\n"]);
     }
     page + OPENAPI
 }

@@ -207,7 +207,30 @@ mod tests {
     fn the_text_tells_what_each_kind_of_line_was_taken_for() {
         let mut out = Vec::new();
         text(&explained(), crate::write::text::Look::default(), &mut out).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r##"
+        app.log
+          wrapper    docker
+          format     granian (100 % of its first access lines understood, 98.0 % of all)
+          service    none named · layer app
+          time       of the lines
+          read       101 lines (0 B): 98 requests, 1 messages, 2 malformed
+
+          request    98 lines · granian · here line 3
+                     - - "GET /items/{id} HTTP/1.1" 200 12.345
+                     method GET · route /items/{id} (learned) · status 200 · latency
+                     12.3 ms (read in ms, ends at the last byte) · time of the line
+
+          malformed  2 lines: 2 cut
+                     line 7, byte 812: cut
+                       - - "GE�
+                     and 1 more
+
+          impossible version: no line names it
+                       → the change that --fix prints
+
+        gone.log
+          unreadable no such file
+        "##);
     }
 
     #[test]

@@ -45,8 +45,7 @@ impl Page {
         let depth = width(first);
         for (at, part) in wrap(text, self.look.width.saturating_sub(depth).max(20)).iter().enumerate() {
             let lead = if at == 0 { first.to_owned() } else { " ".repeat(depth) };
-            self.text.push_str(&format!("{lead}{}", paint(self.look.colour, tone, part)));
-            self.text.push('\n');
+            self.text.extend([lead.as_str(), &paint(self.look.colour, tone, part), "\n"]);
         }
     }
 
@@ -173,7 +172,7 @@ fn told(fields: &Fields) -> Vec<String> {
     told.push(match &fields.latency {
         None => "no latency".to_owned(),
         Some(read) => {
-            let unit = read.unit.map(|u| format!("read in {u}")).unwrap_or_else(|| "unit as written".to_owned());
+            let unit = read.unit.map_or_else(|| "unit as written".to_owned(), |u| format!("read in {u}"));
             let ends = match read.ends {
                 Some("headers") => ", ends at the headers",
                 Some(_) => ", ends at the last byte",

@@ -289,7 +289,9 @@ mod tests {
                 }
                 let now = requests(&series);
                 let mut got: BTreeMap<u16, u64> = BTreeMap::new();
-                now.iter().for_each(|((_, status), n)| *got.entry(*status).or_default() += n);
+                for ((_, status), n) in &now {
+                    *got.entry(*status).or_default() += n;
+                }
                 prop_assert_eq!(&sum, &got);
                 for (key, n) in &before {
                     prop_assert!(now.get(key).is_none_or(|m| m >= n), "{key:?} fell from {n}");
