@@ -65,7 +65,7 @@ fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>)
     let read = read_in_chunks(&ask, chunk);
     let summary = sum_up(&read.snapshot, &read.asked(prepare::asked(&settings).unwrap()));
     let (health, service_health) = judge(&summary, &[], &settings.health_promises());
-    (object(&Report { summary, health, service_health }), stored::store(&read.parts))
+    (object(&Report { summary, health, service_health, findings: Vec::new() }), stored::store(&read.parts))
 }
 
 /// The report on one file or folder.
@@ -94,8 +94,8 @@ fn difference(expected: &Value, got: &Value) -> Option<String> {
             _ => Some(format!("{at}: expected {expected}, got {got}")),
         }
     }
-    let bytes = expected.to_string();
-    (got.to_string() != bytes).then(|| first("", expected, got).unwrap_or_else(|| "the order of keys".into()))
+    let (bytes, seen) = (expected.to_string(), got.to_string());
+    (seen != bytes).then(|| first("", expected, got).unwrap_or_else(|| "the order of keys".into()))
 }
 
 /// Whether each line was counted as exactly one kind, and each request once.

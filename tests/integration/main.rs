@@ -19,6 +19,9 @@ mod laws;
 mod layering;
 /// How the tests run the program. Holds no tests.
 mod program;
+/// Numbers from a seed, shared with the benches. Holds no tests.
+#[path = "../../benches/generate/random.rs"]
+mod random;
 /// Every command that README.md shows is run, and its output compared.
 mod readme;
 /// The local server that `delivery` sends to. Holds no tests.
@@ -27,6 +30,15 @@ mod receiver;
 mod samples;
 /// The web side on real sockets: slow, greedy and foreign clients.
 mod serve;
+/// Traffic from a seed, shared with the bench `change`. Holds no tests.
+#[path = "../../benches/simulate.rs"]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers drawn from a seed"
+)]
+mod simulate;
 /// The state file against a model: kills, damage, a full disk, readers beside the writer.
 mod state;
 /// How large a state grows: figures, not a check.

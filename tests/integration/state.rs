@@ -580,12 +580,12 @@ fn the_seconds_that_are_not_judged_yet_come_back() {
     assert_eq!(u32::try_from(START - 30).unwrap(), loaded.closed_to);
     let mut all = loaded.totals(&plan());
     let steps: Vec<_> = loaded.seconds.iter().map(|s| s.step(&mut all)).collect();
-    let seconds: Vec<i64> = steps.iter().map(|s| i64::from(s.second)).collect();
-    assert_eq!(vec![START - 3, START - 2, START - 1], seconds);
-    for step in &steps {
-        let [(group, slot)] = step.groups.as_slice() else { panic!("{step:?}") };
-        assert_eq!("/items/{id}", all.desks()[usize::from(group.desk)].router.key(group.route).path);
-        assert_eq!((vec![(500, 2)], vec![2]), (slot.statuses.clone(), slot.over.clone()));
+    let numbers: Vec<i64> = steps.iter().map(|s| i64::from(s.second)).collect();
+    assert_eq!(vec![START - 3, START - 2, START - 1], numbers);
+    for second in &steps {
+        let [(key, here)] = second.groups.as_slice() else { panic!("{second:?}") };
+        assert_eq!("/items/{id}", all.desks()[usize::from(key.desk)].router.key(key.route).path);
+        assert_eq!((vec![(500, 2)], vec![2]), (here.statuses.clone(), here.over.clone()));
     }
 }
 
