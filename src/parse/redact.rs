@@ -223,6 +223,8 @@ pub fn example(line: &str, path: &str, route: &str) -> String {
             || is_address(bare)
             || bare.trim_matches(['<', '>']).split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty());
         let key = text.split_once('=').filter(|(k, _)| personal(k));
+        // `tcp:port=80:interface=127.0.0.1`: daphne says so where it listens
+        let located = located || key.is_none() && text.contains('=') && text.rsplit('=').next().is_some_and(is_address);
         match (located, key) {
             (true, _) => out.push('-'),
             (_, Some((key, _))) => {

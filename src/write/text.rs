@@ -113,8 +113,6 @@ mod tests {
           period     2026-11-23 00:36:48 to 00:48:51 UTC (12 min 3 s, stamps without a
                      zone read as Europe/Berlin)
           sent       12.4 MiB
-          missing    version: not in this log ('vitalog explain --fix' prints what adds
-                     them)
 
         Routes  worst first: most errors, then most time spent
           method     route                            requests  errors      p50      p95

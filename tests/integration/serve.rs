@@ -234,7 +234,7 @@ fn a_client_that_dawdles_is_cut_off() {
     assert!(ended && sent >= 2, "{sent}");
     // between two requests
     let mut kept = connect(server.address());
-    kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    kept.write_all(b"GET /api/alerts HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(200, status(&rest(&mut kept)));
 }
 
@@ -259,7 +259,7 @@ fn a_client_that_does_not_take_its_answer_is_cut_off() {
         }
     }
     assert!(taken < 60 << 20, "{taken}");
-    assert_eq!(200, status(&get(server.address(), "/healthz")));
+    assert_eq!(200, status(&get(server.address(), "/api/alerts")));
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn a_thousand_connections_neither_stop_the_server_nor_stay() {
         full += usize::from(status(&rest(socket)) == 503);
     }
     assert!(full > 900, "{full}");
-    assert_eq!(200, status(&get(server.address(), "/healthz")));
+    assert_eq!(200, status(&get(server.address(), "/api/alerts")));
 }
 
 #[test]

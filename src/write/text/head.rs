@@ -64,15 +64,17 @@ pub(super) fn head(report: &Report, page: &mut Page) {
     missing(summary, page);
 }
 
-/// What this log cannot tell; of latency and time, without which little can be judged, also what adds them.
+/// Where latency or time, without which little can be judged, is not in this log: what adds them, and whatever else
+/// this log cannot tell.
 fn missing(summary: &Summary, page: &mut Page) {
-    if summary.unavailable.is_empty() {
+    let needed = |figure: &str| matches!(figure, "latency" | "time");
+    let figures: Vec<&str> = summary.unavailable.iter().map(|u| u.figure).collect();
+    if !figures.iter().any(|figure| needed(figure)) {
         return;
     }
-    let figures: Vec<String> = summary.unavailable.iter().map(|u| u.figure.replace('_', " ")).collect();
-    let figures = figures.join(", ");
+    let figures = figures.join(", ").replace('_', " ");
     page.entry("missing", &format!("{figures}: not in this log ('vitalog explain --fix' prints what adds them)"));
-    for figure in summary.unavailable.iter().filter(|u| matches!(u.figure, "latency" | "time")) {
+    for figure in summary.unavailable.iter().filter(|u| needed(u.figure)) {
         page.entry("", &format!("{} with {}", figure.figure, clean(&figure.enable_with)));
     }
 }
