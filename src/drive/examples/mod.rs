@@ -1,7 +1,7 @@
 //! Lines kept for `explain`: the walk of `analyze`, watched.
 //!
 //! Every source is read in order from its beginning to its end, on one thread, by the very walk that counts in a
-//! report; a [`Watch`] looks on and keeps one example of every kind of line. Memory is bounded: so many kinds, the first
+//! report; a `Watch` looks on and keeps one example of every kind of line. Memory is bounded: so many kinds, the first
 //! broken lines, and what a snapshot holds. What the pages look like is `write::explain`'s.
 
 mod redacted;

@@ -3,7 +3,7 @@
 //! Fisher's exact test (R. A. Fisher, 1935, JRSS 98, 39-82), at any count: given the margins, the probabilities of all
 //! tables follow from each other by one ratio, so they are walked outwards from the likeliest one and no factorial is
 //! taken. Only where the walk would be longer than some millions of steps (a standard deviation above
-//! [`WALKED`], that is from about five thousand million requests on) the score test takes its place; there the two
+//! `WALKED`, that is from about five thousand million requests on) the score test takes its place; there the two
 //! agree to many digits. Which tests can find anything at all is told by [`least`], after R. E. Tarone (1990,
 //! Biometrics 46, 515-522).
 
