@@ -42,10 +42,11 @@ clean:
 	$(CARGO) clean
 	rm -rf .venv .venv-bench
 
-.venv/installed: samples/shop/requirements.txt tests/stats/requirements.txt
+.venv/installed: samples/shop/requirements.txt tests/requirements.txt tests/stats/requirements.txt
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { apt-get update -q && apt-get install -y -q python3-venv; } \
 	  || { echo "make: Python's venv is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q --disable-pip-version-check -r samples/shop/requirements.txt -r tests/stats/requirements.txt
+	.venv/bin/pip install -q --disable-pip-version-check -r samples/shop/requirements.txt -r tests/requirements.txt \
+	  -r tests/stats/requirements.txt
 	@touch $@
