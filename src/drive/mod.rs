@@ -6,8 +6,6 @@ mod blocks;
 pub mod clock;
 pub mod examples;
 pub mod fetch;
-pub mod live;
 pub mod pipeline;
-pub mod sequence;
 mod share;
 pub mod state;

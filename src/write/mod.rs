@@ -3,7 +3,6 @@
 //! Every figure comes from `stats::summary`; here it is only dressed. Untrusted text passes through `figures` first.
 
 pub mod alert;
-pub mod chart;
 pub mod compare;
 pub mod csv;
 #[cfg(test)]
