@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
-use super::pipeline::Book;
+use super::book::Book;
 use super::pipeline::Carry;
 use super::pipeline::Settings;
 use super::pipeline::SourceForm;

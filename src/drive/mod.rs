@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod batch;
 mod blocks;
+pub mod book;
 pub mod clock;
 pub mod examples;
 pub mod fetch;

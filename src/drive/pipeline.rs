@@ -27,7 +27,6 @@ use crate::parse::detect::Form;
 use crate::parse::fields::Envelope;
 use crate::parse::lifecycle;
 use crate::parse::lifecycle::Lifecycle;
-use crate::parse::lifecycle::Runs;
 use crate::parse::look::Chosen;
 use crate::parse::look::Look;
 use crate::parse::look::Looker;
@@ -40,15 +39,9 @@ use crate::parse::traceback;
 use crate::parse::traceback::Folder;
 use crate::parse::traceback::Offer;
 use crate::parse::traceback::Taken;
-use crate::stats::doings::Doing;
-use crate::stats::failures::Failed;
-use crate::stats::failures::Mark;
-use crate::stats::failures::Spot;
-use crate::stats::failures::Ties;
 use crate::stats::group::Layer;
 use crate::stats::intake::Intake;
 use crate::stats::intake::Kind;
-use crate::stats::snapshot::SlotLines;
 use crate::stats::snapshot::Snapshot;
 use crate::time::SECOND;
 use crate::time::Stamp;
@@ -223,7 +216,7 @@ const FOLDERS: usize = 32;
 /// Instances of one source known at once.
 const INSTANCES: usize = 256;
 
-/// Something whose meaning depends on what came before it in the whole source: settled in order by [`Book`].
+/// Something whose meaning depends on what came before it in the whole source: settled in order by [`Book`](super::book::Book).
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The server spoke of itself.
@@ -754,12 +747,12 @@ impl Count {
     }
 
     fn raised(&mut self, exception: Exception, whose: usize, offset: u64, out: &mut Snapshot) {
-        let desk = self.desk(whose, out);
         let time = self.carry.last;
         if !self.is_asked_for(time) {
             return;
         }
-        debug_assert!(desk < usize::MAX);
+        // whoever speaks for the first time is entered, so that the event below has its service
+        self.desk(whose, out);
         while self.recent.front().is_some_and(|e| e.line() + KEEP_LINES < self.line) {
             self.recent.pop_front();
         }
@@ -906,89 +899,5 @@ impl Event {
         match self {
             Self::Lifecycle { at, .. } | Self::Failed { at, .. } | Self::Raised { at, .. } => at.line,
         }
-    }
-}
-
-/// Settles events of one history in order: which start is a deploy and which a crash, which exception failed which
-/// request. Bounded; part of what live state saves.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Book {
-    runs: Vec<(u64, Runs)>,
-    ties: Vec<(u64, Ties)>,
-    lines: u64,
-}
-
-/// Instances whose runs and ties are remembered.
-const BOOKED: usize = 64;
-
-fn page<T: Default>(pages: &mut Vec<(u64, T)>, instance: u64) -> &mut T {
-    let at = pages.iter().position(|p| p.0 == instance).unwrap_or_else(|| {
-        if pages.len() >= BOOKED {
-            pages.remove(0);
-        }
-        pages.push((instance, T::default()));
-        pages.len() - 1
-    });
-    &mut pages[at].1
-}
-
-impl Book {
-    /// Settles the events of the next walk, which spanned `lines` lines.
-    pub fn settle(&mut self, events: Vec<Event>, lines: u64, out: &mut Snapshot) {
-        for event in events {
-            match event {
-                Event::Lifecycle { at, line, text } => self.lifecycle(&at, &line, text, out),
-                Event::Failed { at, route, target, request_id, pid } => {
-                    let failed = Failed {
-                        spot: self.spot(&at),
-                        route: &route,
-                        method: &target.0,
-                        path: &target.1,
-                        request_id: &request_id,
-                        pid,
-                    };
-                    if let Some(tie) = page(&mut self.ties, at.instance).request(&failed) {
-                        out.failures_mut().tie(at.service.as_deref(), &tie);
-                    }
-                }
-                Event::Raised { at, exception } => {
-                    let spot = self.spot(&at);
-                    let told = page(&mut self.ties, at.instance).exception(&exception, spot);
-                    if told.again {
-                        continue;
-                    }
-                    let desk = out.desk(at.service.as_deref(), at.layer);
-                    out.happened(desk, at.time, &SlotLines { exceptions: 1, ..SlotLines::default() });
-                    let mark = Mark::new(at.time, at.source, at.offset);
-                    out.failures_mut().record(at.service.as_deref(), &exception, mark);
-                    if let Some(tie) = told.tie {
-                        out.failures_mut().tie(at.service.as_deref(), &tie);
-                    }
-                }
-            }
-        }
-        self.lines += lines;
-    }
-
-    fn spot(&self, at: &At) -> Spot {
-        Spot { line: self.lines + at.line, micros: at.time.map(Timestamp::micros) }
-    }
-
-    fn lifecycle(&mut self, at: &At, line: &Lifecycle, text: String, out: &mut Snapshot) {
-        let kind = page(&mut self.runs, at.instance).note(line, at.time.map(Timestamp::second));
-        let desk = out.desk(at.service.as_deref(), at.layer);
-        let here = SlotLines {
-            starts: u64::from(kind == lifecycle::Kind::Start),
-            worker_deaths: u64::from(matches!(kind, lifecycle::Kind::WorkerDeath | lifecycle::Kind::WorkerKilled)),
-            ..SlotLines::default()
-        };
-        out.happened(desk, at.time, &here);
-        let doing = Doing {
-            service: at.service.as_deref().map(str::to_owned),
-            kind: kind.word().to_owned(),
-            pid: line.pid.or(line.writer),
-            text,
-        };
-        out.doings_mut().record(kind, Mark::new(at.time, at.source, at.offset), doing);
     }
 }
