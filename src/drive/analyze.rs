@@ -9,7 +9,7 @@ use super::batch::File;
 use super::batch::Job;
 use super::batch::Told;
 use super::pipeline::Settings;
-use super::pipeline::SourceForm;
+use super::source::SourceForm;
 use crate::error::Error;
 use crate::input::archive::Archive;
 use crate::input::discover::Discovery;

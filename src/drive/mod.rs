@@ -9,4 +9,5 @@ pub mod examples;
 pub mod fetch;
 pub mod pipeline;
 mod share;
+pub mod source;
 pub mod state;

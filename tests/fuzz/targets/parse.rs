@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use vitalog::drive::pipeline::Settings;
-use vitalog::drive::pipeline::SourceForm;
+use vitalog::drive::source::SourceForm;
 use vitalog::drive::pipeline::Walk;
 use vitalog::line::split::Block;
 use vitalog::parse::Record;
