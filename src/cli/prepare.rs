@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::cli::config::Fields;
 use crate::cli::config::LatencyUnit;
-use crate::cli::config::Layer as ConfiguredLayer;
 use crate::cli::settings::Settings;
 use crate::drive::fetch::fetch;
 use crate::drive::pipeline;
@@ -25,11 +24,11 @@ use crate::route::table;
 use crate::route::table::Router;
 use crate::route::template::Templates;
 use crate::stats::counts::ErrorRule;
-use crate::stats::group::Layer;
 use crate::stats::latency::Bounds;
 use crate::stats::snapshot::Plan;
 use crate::stats::summary::Asked;
 use crate::time::zone::Zone;
+use crate::verdict::promise::limits_us;
 use crate::write::figures::clean;
 
 /// How lines are read.
@@ -86,10 +85,7 @@ fn services(settings: &Settings) -> Result<Vec<ServiceRule>, Error> {
         };
         Ok(ServiceRule {
             name: service.name.clone(),
-            layer: service.layer.map(|layer| match layer {
-                ConfiguredLayer::Edge => Layer::Edge,
-                ConfiguredLayer::App => Layer::App,
-            }),
+            layer: service.layer,
             paths: service.paths.iter().map(glob).collect::<Result<_, Error>>()?,
         })
     };
@@ -116,12 +112,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Error> {
             own.insert(service.name.clone(), all);
         }
     }
-    let limits_us: Vec<u64> = config
-        .promises
-        .iter()
-        .filter_map(|p| p.slower_than)
-        .map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX))
-        .collect();
+    let limits_us = limits_us(&config.promises);
     Ok(Plan {
         bounds: Arc::new(Bounds::new(&limits_us)),
         limits_us: limits_us.into(),

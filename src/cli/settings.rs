@@ -236,7 +236,7 @@ impl Settings {
         if self.config.promises.is_empty() {
             return vec![health::Promise::default_one()];
         }
-        let about_errors = self.config.promises.iter().filter(|p| p.slower_than.is_none() && p.route.is_none());
+        let about_errors = self.config.promises.iter().filter(|p| p.slower_than_us.is_none() && p.route.is_none());
         about_errors.map(|p| health::Promise { name: p.name.clone(), target: p.target }).collect()
     }
 }

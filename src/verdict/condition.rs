@@ -206,7 +206,7 @@ impl Op {
 }
 
 /// Which requests a condition looks at.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum On {
     /// The service as a whole.
     #[default]
@@ -218,7 +218,7 @@ pub enum On {
 }
 
 /// One condition, true when the service is bad.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     /// As typed.
     pub text: String,

@@ -18,7 +18,6 @@ use crate::verdict::alert::fingerprint;
 use crate::verdict::condition::Dimension;
 use crate::verdict::condition::Signal;
 use crate::verdict::evidence::Facts;
-use crate::verdict::evidence::WindowLatency;
 use crate::verdict::figure::Column;
 use crate::verdict::figure::needs_latency;
 use crate::verdict::figure::number;
@@ -44,6 +43,7 @@ use crate::verdict::rule::Severity;
 use crate::verdict::second::Second;
 use crate::verdict::service::Service;
 use crate::verdict::service::Subject;
+use crate::verdict::told::WindowLatency;
 use crate::verdict::window::Sum;
 
 /// What holds for all rules.
@@ -600,7 +600,8 @@ fn is_over(change: Change) -> bool {
 }
 
 fn latency(count: u64, max: u64, quantile: impl Fn(f64) -> Option<u64>) -> Option<WindowLatency> {
-    Some(WindowLatency { count, p50: quantile(0.5)?, p95: quantile(0.95)?, p99: quantile(0.99)?, max })
+    let [p50, p90, p95, p99, p999] = [0.5, 0.9, 0.95, 0.99, 0.999].map(quantile);
+    Some(WindowLatency { count, p50: p50?, p90: p90?, p95: p95?, p99: p99?, p999: p999?, max, digits: 2 })
 }
 
 #[cfg(test)]

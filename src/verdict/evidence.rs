@@ -5,33 +5,24 @@
 //! Nothing is run here; commands are filled in and quoted for a POSIX shell. Names come from the log: made safe where
 //! they are shown.
 
-use serde::Serialize;
-
+use crate::time::SECOND;
 use crate::time::Timestamp;
 use crate::verdict::condition::Dimension;
+use crate::verdict::figure::ratio;
 use crate::verdict::rule::Severity;
+use crate::verdict::told::Alert;
+use crate::verdict::told::Deploy;
+use crate::verdict::told::Evidence;
+use crate::verdict::told::Raised;
+use crate::verdict::told::State;
+use crate::verdict::told::Telling;
+use crate::verdict::told::WindowLatency;
 use crate::verdict::wording::count;
-use crate::verdict::wording::counted;
 use crate::verdict::wording::duration;
 use crate::verdict::wording::limit;
 use crate::verdict::wording::of_day;
 use crate::verdict::wording::percent;
 use crate::verdict::wording::span;
-
-/// Latencies of a window in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct WindowLatency {
-    /// Requests with a latency.
-    pub count: u64,
-    /// Median.
-    pub p50: u64,
-    /// 95 % are at or below.
-    pub p95: u64,
-    /// 99 % are at or below.
-    pub p99: u64,
-    /// The largest.
-    pub max: u64,
-}
 
 /// What the engine knows of one alert. Times are seconds since 1970.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,31 +83,10 @@ pub struct Facts {
     pub period_s: Option<u32>,
 }
 
-/// An exception that may explain an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Explained {
-    /// The type as Python prints it.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The redacted message.
-    pub message: Option<String>,
-    /// The innermost application frame.
-    #[serde(rename = "where")]
-    pub place: Option<String>,
-    /// How often, since it was first seen.
-    pub count: u64,
-    /// When it was first seen.
-    #[serde(serialize_with = "stamp_maybe")]
-    pub first: Option<Timestamp>,
-    /// Routes it failed: `GET /x`.
-    pub routes: Vec<String>,
-}
-
 /// A deploy mark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// When.
-    #[serde(serialize_with = "stamp")]
     pub at: Timestamp,
     /// What it says, e.g. a version.
     pub label: Option<String>,
@@ -143,102 +113,13 @@ pub struct Commands {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
     /// Exceptions of the time in question.
-    pub exceptions: &'a [Explained],
+    pub exceptions: &'a [Raised],
     /// Deploy marks, ascending.
     pub deploys: &'a [Mark],
     /// Redacted lines.
     pub lines: &'a [String],
     /// Commands and links.
     pub commands: Option<&'a Commands>,
-}
-
-/// The figures behind an alert.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Evidence {
-    /// Requests in the window.
-    pub requests: u64,
-    /// Errors among them.
-    pub errors: u64,
-    /// Their ratio; null without requests.
-    pub error_rate: Option<f64>,
-    /// Latencies, where the rule looks at them.
-    pub latency_us: Option<WindowLatency>,
-    /// Exceptions, most first, three at most.
-    pub exceptions: Vec<Explained>,
-    /// Redacted lines.
-    pub lines: Vec<String>,
-    /// The last deploy before the start, where one is near.
-    pub deploy: Option<Mark>,
-    /// What is left of the budget, 0 to 1.
-    pub budget_left: Option<f64>,
-}
-
-/// The contract's `ALERT`, its keys in its order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Alert {
-    /// `vitalog.alert/1`.
-    pub schema: &'static str,
-    /// See [`Facts::id`].
-    pub id: String,
-    /// See [`Facts::fingerprint`].
-    pub fingerprint: String,
-    /// `firing` or `resolved`.
-    pub state: &'static str,
-    /// The service.
-    pub service: Option<String>,
-    /// The instance.
-    pub instance: Option<String>,
-    /// The rule or promise.
-    pub rule: String,
-    /// `page`, `ticket` or `info`.
-    pub severity: &'static str,
-    /// `POST /checkout`.
-    pub route: Option<String>,
-    /// The signal's word.
-    pub signal: String,
-    /// In the signal's dimension: ratios 0 to 1, times in microseconds.
-    pub value: Option<f64>,
-    /// In the same.
-    pub threshold: f64,
-    /// The window in seconds.
-    pub window_s: u32,
-    /// When the condition began to hold.
-    #[serde(serialize_with = "stamp")]
-    pub started_at: Timestamp,
-    /// When it fired.
-    #[serde(serialize_with = "stamp")]
-    pub fired_at: Timestamp,
-    /// When it was over.
-    #[serde(serialize_with = "stamp_maybe")]
-    pub resolved_at: Option<Timestamp>,
-    /// One line that stands alone.
-    pub summary: String,
-    /// The figures.
-    pub evidence: Evidence,
-    /// Where the runbook is.
-    pub runbook: Option<String>,
-    /// The command that rolls back, where a deploy is near.
-    pub rollback: Option<String>,
-    /// The command that purges the one route.
-    pub purge: Option<String>,
-    /// The command that mutes it.
-    pub mute: String,
-    /// The lines a person reads below the summary.
-    #[serde(skip)]
-    pub more: Vec<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
-fn stamp<S: serde::Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
-}
-
-#[expect(clippy::ref_option, reason = "serde hands fields over by reference")]
-fn stamp_maybe<S: serde::Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => to.collect_str(at),
-        None => to.serialize_none(),
-    }
 }
 
 fn time(second: u32) -> Timestamp {
@@ -410,127 +291,62 @@ fn mute(facts: &Facts) -> String {
 }
 
 /// The alert as receivers get it.
-pub fn dress(facts: &Facts, context: &Context<'_>) -> Alert {
+pub fn dress(facts: &Facts, context: &Context<'_>) -> Telling {
     let none = Commands::default();
     let commands = context.commands.unwrap_or(&none);
     let started = time(facts.started);
-    let reach = i64::from(commands.rollback_within_s) * crate::time::SECOND;
-    let near = context.deploys.iter().rfind(|m| m.at <= started && started.micros() - m.at.micros() <= reach).cloned();
-    let mut exceptions: Vec<Explained> = context.exceptions.to_vec();
-    if let Some(route) = facts.route.as_ref().filter(|_| !facts.pattern) {
-        exceptions.retain(|e| e.routes.is_empty() || e.routes.contains(route));
-    }
-    exceptions.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.kind, &a.place).cmp(&(&b.kind, &b.place))));
-    exceptions.truncate(3);
-    let mut alert = Alert {
-        schema: "vitalog.alert/1",
-        id: facts.id.clone(),
+    let reach = i64::from(commands.rollback_within_s) * SECOND;
+    let near = context.deploys.iter().rfind(|m| m.at <= started && started.micros() - m.at.micros() <= reach);
+    // Times are told in seconds, whatever the rule was written in.
+    let unit = if facts.dimension == Dimension::Time { 1e6 } else { 1.0 };
+    let alert = Alert {
+        state: if facts.resolved.is_some() { State::Resolved } else { State::Firing },
         fingerprint: facts.fingerprint.clone(),
-        state: if facts.resolved.is_some() { "resolved" } else { "firing" },
         service: facts.service.clone(),
         instance: facts.instance.clone(),
-        rule: facts.rule.clone(),
-        severity: facts.severity.word(),
         route: facts.route.clone(),
         signal: facts.signal.clone(),
-        value: facts.value,
-        threshold: facts.threshold,
-        window_s: facts.window_s,
-        started_at: started,
-        fired_at: time(facts.fired),
+        value: facts.value.map(|value| value / unit),
+        threshold: Some(facts.threshold / unit),
+        window_s: Some(u64::from(facts.window_s)),
+        started_at: Some(started),
+        fired_at: Some(time(facts.fired)),
         resolved_at: facts.resolved.map(time),
         summary: summary(facts),
         evidence: Evidence {
-            requests: facts.requests,
-            errors: facts.errors,
-            error_rate: crate::verdict::figure::ratio(facts.errors, facts.requests),
+            requests: Some(facts.requests),
+            errors: Some(facts.errors),
+            error_rate: ratio(facts.errors, facts.requests),
             latency_us: facts.latency_us,
-            exceptions,
+            exceptions: exceptions(facts, context.exceptions),
             lines: context.lines.to_vec(),
-            deploy: near.clone(),
+            deploy: near.map(|m| Deploy { at: Some(m.at), label: m.label.clone(), source: m.source.clone() }),
             budget_left: facts.budget_left,
         },
         runbook: commands.runbook.clone(),
-        rollback: near.as_ref().and_then(|near| rollback(commands, context.deploys, near)),
+        rollback: near.and_then(|near| rollback(commands, context.deploys, near)),
         purge: purge(facts, commands),
-        mute: mute(facts),
-        more: Vec::new(),
+        mute: Some(mute(facts)),
+        ..Alert::new(facts.id.clone(), facts.rule.clone(), facts.severity)
     };
-    alert.more = more(facts, &alert);
-    alert
+    Telling {
+        alert,
+        clear_for_s: Some(u64::from(facts.clear_for_s)),
+        period_s: facts.period_s.map(u64::from),
+        gone_in_s: facts.exhausted_in_s,
+        bad_of: (facts.judged > 0).then_some((facts.bad, facts.judged)),
+    }
 }
 
-/// The lines below the summary.
-fn more(facts: &Facts, alert: &Alert) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut figures = Vec::new();
-    if facts.judged > 0 {
-        let word = if facts.slower_than_us.is_some() { "slow" } else { "failed" };
-        let over = span(u64::from(facts.window_s));
-        figures.push(format!("{} of {} {word} in {over}", count(facts.bad), count(facts.judged)));
+/// Those that may explain it, most first, three at most.
+fn exceptions(facts: &Facts, seen: &[Raised]) -> Vec<Raised> {
+    let mut all: Vec<Raised> = seen.to_vec();
+    if let Some(route) = facts.route.as_ref().filter(|_| !facts.pattern) {
+        all.retain(|e| e.routes.is_empty() || e.routes.contains(route));
     }
-    if let Some(left) = facts.budget_left {
-        let period = match facts.period_s {
-            Some(2_592_000) => "month's budget".to_owned(),
-            other => format!("budget of {}", span(u64::from(other.unwrap_or(0)))),
-        };
-        let gone = match facts.exhausted_in_s {
-            Some(s) if left > 0.0 => format!(", gone in {} at this pace", roughly(s)),
-            _ => String::new(),
-        };
-        figures.push(format!("{period} {:.0} % left{gone}", left * 100.0));
-    }
-    if !figures.is_empty() {
-        lines.push(figures.join("; "));
-    }
-    if facts.resolved.is_some() {
-        return lines;
-    }
-    if let Some(first) = alert.evidence.exceptions.first() {
-        lines.push(told_exception(first, alert.evidence.deploy.as_ref()));
-    } else if let Some(deploy) = &alert.evidence.deploy {
-        let before = roughly(u64::try_from(alert.started_at.second() - deploy.at.second()).unwrap_or(0));
-        lines.push(format!("Began {before} after deploy{}", labelled(deploy)));
-    }
-    let commands = [("Runbook", &alert.runbook), ("Roll back:", &alert.rollback), ("Purge:", &alert.purge)]
-        .map(|(word, command)| command.as_ref().map(|command| format!("{word} {command}")));
-    let commands: Vec<String> = commands.into_iter().flatten().collect();
-    if !commands.is_empty() {
-        lines.push(commands.join(" · "));
-    }
-    lines.push(format!("Mute: {}", alert.mute));
-    lines.push(match facts.signal.as_str() {
-        "silence" => "Resolves by itself with the next line.".to_owned(),
-        _ => format!("Resolves by itself after {} below the limit.", span(u64::from(facts.clear_for_s))),
-    });
-    lines
-}
-
-fn labelled(deploy: &Mark) -> String {
-    deploy.label.as_ref().map_or_else(String::new, |label| format!(" {label}"))
-}
-
-/// `KeyError at shop/cart.py:88, 37 times, first seen 4 min after deploy v1.4.2`.
-fn told_exception(exception: &Explained, deploy: Option<&Mark>) -> String {
-    let place = exception.place.as_ref().map_or_else(String::new, |place| format!(" at {place}"));
-    let mut line = format!("{}{place}, {}", exception.kind, counted(exception.count, "time"));
-    if let (Some(first), Some(deploy)) = (exception.first, deploy)
-        && first >= deploy.at
-    {
-        let after = roughly(u64::try_from(first.second() - deploy.at.second()).unwrap_or(0));
-        line = line + ", first seen " + &after + " after deploy" + &labelled(deploy);
-    }
-    line
-}
-
-/// A span in its largest unit.
-fn roughly(seconds: u64) -> String {
-    span(match seconds {
-        0..60 => seconds,
-        60..3_600 => seconds / 60 * 60,
-        3_600..86_400 => seconds / 3_600 * 3_600,
-        _ => seconds / 86_400 * 86_400,
-    })
+    all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.kind, &a.place).cmp(&(&b.kind, &b.place))));
+    all.truncate(3);
+    all
 }
 
 #[cfg(test)]
@@ -572,55 +388,39 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_person_reads_what_the_contract_shows() {
+    fn a_deploy_is_near_or_it_is_none_of_this_alerts_business() {
         let facts = checkout();
         let at = |before: i64| Timestamp::from_seconds(i64::from(facts.started) - before);
         let deploys = [Mark { at: at(600), label: Some("v1.4.2".to_owned()), source: "option".to_owned() }];
-        let exceptions = [Explained {
-            kind: "KeyError".to_owned(),
-            message: None,
-            place: Some("shop/cart.py:88".to_owned()),
-            count: 37,
-            first: Some(at(340)),
-            routes: vec!["POST /checkout".to_owned()],
-        }];
-        let commands = Commands {
-            runbook: Some("https://wiki.example.com/shop".to_owned()),
-            rollback: Some("kubectl rollout undo deploy/shop".to_owned()),
-            rollback_within_s: 7200,
-            ..Commands::default()
+        let commands = Commands { rollback: Some("undo".to_owned()), rollback_within_s: 600, ..Commands::default() };
+        let told = |commands: &Commands| {
+            dress(&facts, &Context { deploys: &deploys, commands: Some(commands), ..Context::default() }).alert
         };
-        let context = Context { exceptions: &exceptions, deploys: &deploys, lines: &[], commands: Some(&commands) };
-        let alert = dress(&facts, &context);
-        assert_eq!("PAGE shop POST /checkout: 9.0 % errors (limit 1.44 %) since 03:02 UTC", alert.summary);
-        assert_eq!(
-            [
-                "37 of 412 failed in 5 min; month's budget 61 % left, gone in 9 h at this pace",
-                "KeyError at shop/cart.py:88, 37 times, first seen 4 min after deploy v1.4.2",
-                "Runbook https://wiki.example.com/shop · Roll back: kubectl rollout undo deploy/shop",
-                "Mute: vitalog mute --service shop --rule available --route 'POST /checkout' --for 2h",
-                "Resolves by itself after 5 min below the limit.",
-            ],
-            alert.more[..]
-        );
-        let late = Commands { rollback_within_s: 599, ..commands.clone() };
-        assert_eq!(None, dress(&facts, &Context { commands: Some(&late), ..context }).rollback);
+        let alert = told(&commands);
+        assert_eq!((Some("undo"), Some(at(600))), (alert.rollback.as_deref(), alert.evidence.deploy.unwrap().at));
+        let alert = told(&Commands { rollback_within_s: 599, ..commands });
+        assert_eq!((None, None), (alert.rollback, alert.evidence.deploy));
     }
 
     #[test]
-    fn keys_stand_in_the_contracts_order() {
-        let json = serde_json::to_value(dress(&checkout(), &Context::default())).unwrap();
-        let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
-        assert_eq!(
-            "schema id fingerprint state service instance rule severity route signal value threshold window_s started_at \
-             fired_at resolved_at summary evidence runbook rollback purge mute",
-            keys(&json)
-        );
-        assert_eq!(
-            "requests errors error_rate latency_us exceptions lines deploy budget_left",
-            keys(json.get("evidence").unwrap())
-        );
-        assert_eq!("2026-11-23T03:02:10Z", json.get("started_at").unwrap());
+    fn times_are_told_in_seconds() {
+        let facts = Facts { dimension: Dimension::Time, value: Some(1_200_000.0), threshold: 800_000.0, ..checkout() };
+        let alert = dress(&facts, &Context::default()).alert;
+        assert_eq!((Some(1.2), Some(0.8)), (alert.value, alert.threshold));
+    }
+
+    #[test]
+    fn exceptions_of_other_routes_explain_nothing_here() {
+        let raised = |kind: &str, count, route: Option<&str>| Raised {
+            kind: kind.to_owned(),
+            count,
+            routes: route.map(str::to_owned).into_iter().collect(),
+            ..Raised::default()
+        };
+        let seen = [raised("A", 1, Some("POST /checkout")), raised("B", 9, Some("GET /x")), raised("C", 5, None)];
+        let kinds = |facts: &Facts| exceptions(facts, &seen).into_iter().map(|e| e.kind).collect::<String>();
+        assert_eq!("CA", kinds(&Facts { pattern: false, ..checkout() }));
+        assert_eq!("BCA", kinds(&checkout()));
     }
 
     #[test]

@@ -16,5 +16,6 @@ pub mod promise;
 pub mod rule;
 pub mod second;
 pub mod service;
+pub mod told;
 pub mod window;
 pub mod wording;

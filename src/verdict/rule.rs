@@ -14,7 +14,8 @@ use crate::verdict::condition::Signal;
 use crate::verdict::condition::parse;
 
 /// How grave an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// For the record.
     Info,
@@ -78,7 +79,7 @@ pub const WINDOW_S: u32 = 300;
 pub const CLEAR_FOR_S: u32 = 300;
 
 /// One rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Its name, unlike the others' and the promises'.
     pub name: String,
@@ -134,7 +135,7 @@ impl Rule {
 }
 
 /// Silence for some alerts: they fire and resolve, but nobody is told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mute {
     /// Only this service's.
     pub service: Option<String>,

@@ -103,6 +103,9 @@ pub fn words(telling: &Telling) -> Words<'_> {
         purge: it.purge.as_deref(),
         mute: it.mute.as_deref(),
         end: telling.clear_for_s.map(|s| {
+            if it.signal == "silence" {
+                return "Resolves by itself with the next line.".to_owned();
+            }
             let side = if it.value.zip(it.threshold).is_some_and(|(value, limit)| value < limit) { "above" } else { "below" };
             format!("Resolves by itself after {} {side} the limit.", span(s))
         }),
@@ -172,16 +175,19 @@ fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<u64> {
 
 /// `37 of 412 failed in 5 min; month's budget 61 % left, gone in 9 h at this pace`.
 fn requests_and_budget(telling: &Telling) -> Option<String> {
-    let parts: Vec<String> = [requests(&telling.alert), budget(telling)].into_iter().flatten().collect();
+    let parts: Vec<String> = [requests(telling), budget(telling)].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-fn requests(it: &Alert) -> Option<String> {
-    let all = it.evidence.requests?;
+fn requests(telling: &Telling) -> Option<String> {
+    let it = &telling.alert;
     let window = it.window_s.map(|s| format!(" in {}", span(s))).unwrap_or_default();
-    match it.evidence.errors {
-        Some(errors) if errors > 0 => Some(format!("{} of {} failed{window}", count(errors), count(all))),
-        _ => Some(format!("{}{window}", counted(all, "request"))),
+    let (all, word) = (it.evidence.requests?, if it.signal == "slow_rate" { "slow" } else { "failed" });
+    let bad_of = telling.bad_of.or_else(|| it.evidence.errors.filter(|errors| *errors > 0).map(|errors| (errors, all)));
+    match bad_of {
+        Some((bad, all)) => Some(format!("{} of {} {word}{window}", count(bad), count(all))),
+        None if all == 0 => None,
+        None => Some(format!("{}{window}", counted(all, "request"))),
     }
 }
 
@@ -197,7 +203,7 @@ fn budget(telling: &Telling) -> Option<String> {
         return Some(format!("{whose} used up"));
     }
     let left = if left < 0.01 { percent(left) } else { format!("{:.0} %", (left * 100.0).floor()) };
-    let gone = telling.gone_in_s.map(|s| format!(", gone in {} at this pace", span(s))).unwrap_or_default();
+    let gone = telling.gone_in_s.map(|s| format!(", gone in {} at this pace", roughly(s))).unwrap_or_default();
     Some(format!("{whose} {left} left{gone}"))
 }
 
@@ -211,7 +217,7 @@ fn cause(it: &Alert) -> Option<String> {
     let deployed = deploy.and_then(|deploy| deploy.at);
     let Some(raised) = it.evidence.exceptions.first() else {
         let age = between(deployed, it.started_at)?;
-        return Some(format!("{} was {} before it began", name("Last deploy"), span(age)));
+        return Some(format!("{} was {} before it began", name("Last deploy"), roughly(age)));
     };
     let mut said = raised.kind.clone();
     if let Some(place) = &raised.place {
@@ -226,11 +232,21 @@ fn cause(it: &Alert) -> Option<String> {
         said.push_str(&counted(others as u64, "other exception"));
     }
     if let Some(age) = between(deployed, raised.first) {
-        said = format!("{said}, first seen {} after {}", span(age), name("deploy"));
+        said = format!("{said}, first seen {} after {}", roughly(age), name("deploy"));
     } else if let Some(age) = between(deployed, it.started_at) {
-        said = format!("{said}; {} was {} before", name("last deploy"), span(age));
+        said = format!("{said}; {} was {} before", name("last deploy"), roughly(age));
     }
     Some(said)
+}
+
+/// A span in its largest unit.
+fn roughly(seconds: u64) -> String {
+    span(match seconds {
+        0..60 => seconds,
+        60..3_600 => seconds / 60 * 60,
+        3_600..86_400 => seconds / 3_600 * 3_600,
+        _ => seconds / 86_400 * 86_400,
+    })
 }
 
 #[cfg(test)]
@@ -257,14 +273,20 @@ mod tests {
             kind: "KeyError".to_owned(),
             place: Some("shop/cart.py:88".to_owned()),
             count: 37,
-            first: Some(Timestamp::from_seconds(start.second() - 360)),
+            first: Some(Timestamp::from_seconds(start.second() - 340)),
             ..Raised::default()
         }];
         it.evidence.deploy = Some(Deploy { at: Some(deployed), label: Some("v1.4.2".to_owned()), source: "file".to_owned() });
         it.runbook = Some("https://runbooks.example.com/shop".to_owned());
         it.rollback = Some("kubectl rollout undo deploy/shop".to_owned());
         it.mute = Some("vitalog mute --service shop --rule available --route 'POST /checkout' --for 2h".to_owned());
-        Telling { alert: it, clear_for_s: Some(300), period_s: Some(30 * 86_400), gone_in_s: Some(9 * 3600) }
+        Telling {
+            alert: it,
+            clear_for_s: Some(300),
+            period_s: Some(30 * 86_400),
+            gone_in_s: Some(9 * 3600 + 300),
+            bad_of: Some((37, 412)),
+        }
     }
 
     #[test]

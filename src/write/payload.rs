@@ -12,13 +12,14 @@ mod template;
 mod told;
 
 pub use template::Template;
-pub use told::Alert;
-pub use told::Deploy;
-pub use told::Evidence;
-pub use told::Raised;
-pub use told::Severity;
-pub use told::State;
-pub use told::Telling;
+
+pub use crate::verdict::rule::Severity;
+pub use crate::verdict::told::Alert;
+pub use crate::verdict::told::Deploy;
+pub use crate::verdict::told::Evidence;
+pub use crate::verdict::told::Raised;
+pub use crate::verdict::told::State;
+pub use crate::verdict::told::Telling;
 
 use std::fmt;
 

@@ -71,7 +71,7 @@ pub enum Format {
 }
 
 /// A sink as configured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// An `http` or `https` address. Alertmanager's gets `/api/v2/alerts` where it names no path.
     pub url: Hidden,

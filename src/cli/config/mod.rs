@@ -1,19 +1,23 @@
 //! The configuration file: its tables as plain, checked values.
 //!
 //! Every table and key of the contract (section 5) is known here; [`read`] fills them from TOML and tells every error
-//! in one run. What is not written stays `None` or has the default that its comment names. Conditions of rules stay
-//! strings: `verdict::condition` reads them.
+//! in one run. What is not written stays `None` or has the default that its comment names. What other stages own has
+//! their types: promises, rules and mutes are `verdict`'s, sinks are `write`'s.
 
 mod problem;
 pub mod read;
 mod section;
 pub mod value;
 
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::stats::group::Layer;
+use crate::verdict::promise::Objective;
+use crate::verdict::rule::Mute;
+use crate::verdict::rule::Rule;
+use crate::write::payload::Hidden;
+use crate::write::webhook::Plan;
 
 /// A configuration file. The default is an empty file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -29,13 +33,13 @@ pub struct Config {
     /// `[health]`
     pub health: Health,
     /// `[[promise]]`; where there is none, `available` at 99.9 % holds.
-    pub promises: Vec<Promise>,
+    pub promises: Vec<Objective>,
     /// `[[rule]]`
     pub rules: Vec<Rule>,
     /// `[[mute]]`
     pub mutes: Vec<Mute>,
     /// `[[sink]]`
-    pub sinks: Vec<Sink>,
+    pub sinks: Vec<Plan>,
     /// `[tail]`
     pub tail: Tail,
 }
@@ -70,25 +74,6 @@ pub struct Service {
     pub purge: Option<String>,
     /// Where its runbook is.
     pub runbook: Option<String>,
-}
-
-/// Who wrote a log: the proxy or the application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layer {
-    /// The proxy in front.
-    Edge,
-    /// The application.
-    App,
-}
-
-impl Layer {
-    /// The word in configuration and report.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Edge => "edge",
-            Self::App => "app",
-        }
-    }
 }
 
 /// Names of fields in JSON and logfmt lines, beside the usual ones.
@@ -170,118 +155,6 @@ impl Default for Health {
     }
 }
 
-/// A promise.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Promise {
-    /// Its name, unlike the others'.
-    pub name: String,
-    /// The share of good requests, above 0 and below 1.
-    pub target: f64,
-    /// Requests slower than this are bad; `None` where errors are.
-    pub slower_than: Option<Duration>,
-    /// A glob that narrows it.
-    pub route: Option<String>,
-    /// The time it holds over (default 30 d).
-    pub period: Duration,
-    /// How long it must be good before it resolves (default 5 min).
-    pub clear_for: Duration,
-}
-
-/// A rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// Its name, unlike the others'.
-    pub name: String,
-    /// Its condition, as written.
-    pub when: String,
-    /// How long it must hold before it fires (default 0).
-    pub hold: Duration,
-    /// How long it must be good before it resolves (default 5 min).
-    pub clear_for: Duration,
-    /// Fewer requests in the window say nothing; `None` for the signal's default.
-    pub min_requests: Option<u64>,
-    /// How grave it is (default ticket).
-    pub severity: Severity,
-}
-
-/// How grave an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// For the record.
-    Info,
-    /// To be looked at on a working day.
-    Ticket,
-    /// To be looked at now.
-    Page,
-}
-
-impl Severity {
-    /// The word in configuration and alerts.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Ticket => "ticket",
-            Self::Page => "page",
-        }
-    }
-}
-
-/// Silence for some alerts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mute {
-    /// Only this service's.
-    pub service: Option<String>,
-    /// Only this rule's or promise's.
-    pub rule: Option<String>,
-    /// Only on routes this glob matches.
-    pub route: Option<String>,
-    /// From then on; `None` for always.
-    pub from: Option<Timestamp>,
-    /// Until then; `None` for ever.
-    pub until: Option<Timestamp>,
-    /// Why.
-    pub reason: Option<String>,
-}
-
-/// Where alerts are sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sink {
-    /// An `http` or `https` address.
-    pub url: Secret,
-    /// What is sent.
-    pub format: SinkFormat,
-    /// The text of a `template`.
-    pub template: Option<String>,
-    /// Headers, in the order of their names.
-    pub headers: Vec<(String, Secret)>,
-    /// Keys that sign, one or, while rotating, two.
-    pub secrets: Vec<Secret>,
-    /// How long one try may take (default 10 s).
-    pub timeout: Duration,
-    /// Which severities it gets (default page and ticket).
-    pub severities: Vec<Severity>,
-    /// Whether redacted lines go along (default no).
-    pub lines: bool,
-}
-
-/// The form of what a sink gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SinkFormat {
-    /// vitalog's own JSON.
-    #[default]
-    Vitalog,
-    /// Alertmanager's v2 API.
-    Alertmanager,
-    /// A Slack webhook.
-    Slack,
-    /// PagerDuty's Events API.
-    Pagerduty,
-    /// A template of the user's.
-    Template,
-    /// No alerts: a GET every minute while reading works.
-    Heartbeat,
-}
-
 /// How `tail` runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tail {
@@ -298,7 +171,7 @@ pub struct Tail {
     /// Names by which the web page may be asked for.
     pub hosts: Vec<String>,
     /// What the web page asks for away from loopback.
-    pub token: Option<Secret>,
+    pub token: Option<Hidden>,
     /// How many routes have series of their own in `/metrics` (default 100).
     pub metrics_routes: usize,
     /// How late a request may come and still count in its window (default 30 s).
@@ -321,27 +194,5 @@ impl Default for Tail {
             lateness: Duration::from_secs(30),
             repeat_every: Duration::from_secs(4 * 3600),
         }
-    }
-}
-
-/// Text that is never printed: addresses with tokens, keys, passwords.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text` from being printed.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
     }
 }

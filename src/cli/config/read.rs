@@ -16,23 +16,26 @@ use super::Fields;
 use super::Health;
 use super::Input;
 use super::LatencyUnit;
-use super::Layer;
-use super::Mute;
-use super::Promise;
 use super::Routes;
-use super::Rule;
-use super::Secret;
 use super::Service;
-use super::Severity;
-use super::Sink;
-use super::SinkFormat;
 use super::Tail;
 use super::problem::Problem;
 use super::problem::told;
 use super::section;
 use super::section::Section;
 use crate::cli::when;
+use crate::route::glob::RouteGlob;
+use crate::stats::group::Layer;
 use crate::time::Timestamp;
+use crate::verdict::condition;
+use crate::verdict::promise::Objective;
+use crate::verdict::rule::Mute;
+use crate::verdict::rule::Rule;
+use crate::verdict::rule::Severity;
+use crate::write::payload::Hidden;
+use crate::write::webhook;
+use crate::write::webhook::Format;
+use crate::write::webhook::Plan;
 
 /// What the file is read against.
 pub struct Surroundings<'a> {
@@ -89,6 +92,9 @@ fn tables(mut document: DeTable<'_>, around: &Surroundings<'_>, problems: &mut V
     if let Some(mut s) = one(&mut document, "tail", "[tail]", problems) {
         config.tail = tail(&mut s);
         s.finish();
+    }
+    for sink in &mut config.sinks {
+        sink.repeat_every = config.tail.repeat_every;
     }
     for (key, _) in &document {
         problems.push(Problem { at: key.span(), message: section::unknown(key.get_ref(), "the file", &TABLES) });
@@ -163,7 +169,7 @@ impl Named for Service {
     }
 }
 
-impl Named for Promise {
+impl Named for Objective {
     fn name(&self) -> Option<String> {
         Some(self.name.clone())
     }
@@ -181,7 +187,7 @@ impl Named for Mute {
     }
 }
 
-impl Named for Sink {
+impl Named for Plan {
     fn name(&self) -> Option<String> {
         Some(format!("{:?} {}", self.format, self.url.reveal()))
     }
@@ -272,36 +278,50 @@ fn statuses(value: &DeValue<'_>) -> Result<Vec<RangeInclusive<u16>>, String> {
     }
 }
 
-fn promise(s: &mut Section<'_, '_>) -> Option<Promise> {
+fn promise(s: &mut Section<'_, '_>) -> Option<Objective> {
     let target = |v: &DeValue<'_>| match section::share(v)? {
         share if share > 0.0 && share < 1.0 => Ok(share),
         _ => Err("a promise is more than nothing and less than all: write '99.9%'".to_owned()),
     };
+    let usual = Objective::available();
     let (name, target) = (s.need("name", section::text), s.need("target", target));
-    let promise = Promise {
-        name: String::new(),
-        target: 0.0,
-        slower_than: s.get("slower_than", section::some_time),
-        route: s.get("route", section::text),
-        period: s.get("period", section::some_time).unwrap_or(std::time::Duration::from_secs(30 * 86_400)),
-        clear_for: s.get("clear_for", section::duration).unwrap_or(std::time::Duration::from_secs(300)),
+    let slower_than = s.get("slower_than", section::some_time);
+    let promise = Objective {
+        slower_than_us: slower_than.map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)),
+        route: s.get("route", route),
+        period_s: s.get("period", section::some_time).map_or(usual.period_s, seconds),
+        clear_for_s: s.get("clear_for", section::duration).map_or(usual.clear_for_s, seconds),
+        ..usual
     };
-    Some(Promise { name: name?, target: target?, ..promise })
+    Some(Objective { name: name?, target: target?, ..promise })
+}
+
+/// Whole seconds, a begun one included.
+fn seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// A pattern of routes: as written, and read.
+fn route(value: &DeValue<'_>) -> Result<(String, RouteGlob), String> {
+    let text = section::text(value)?;
+    RouteGlob::new(&text).map(|glob| (text, glob)).map_err(|error| error.message)
 }
 
 fn rule(s: &mut Section<'_, '_>) -> Option<Rule> {
-    let condition = s.need("when", section::text);
+    let when = s.pointed("when", |text| condition::parse(text).map_err(|error| (error.at, error.message)));
     let name = s.get("name", section::text);
-    let rule = Rule {
-        name: String::new(),
-        when: String::new(),
-        hold: s.get("for", section::duration).unwrap_or_default(),
-        clear_for: s.get("clear_for", section::duration).unwrap_or(std::time::Duration::from_secs(300)),
-        min_requests: s.get("min_requests", |v| section::number(v, 1..=1_000_000_000)),
-        severity: s.get("severity", |v| section::one_of(v, &SEVERITIES)).unwrap_or(Severity::Ticket),
-    };
-    let when = condition?;
-    Some(Rule { name: name.unwrap_or_else(|| when.clone()), when, ..rule })
+    let (hold, clear_for) = (s.get("for", section::duration), s.get("clear_for", section::duration));
+    let min_requests = s.get("min_requests", |v| section::number(v, 1..=1_000_000_000));
+    let severity = s.get("severity", |v| section::one_of(v, &SEVERITIES));
+    let when = when?;
+    let rule = Rule::new(&name.unwrap_or_else(|| when.text.clone()), when);
+    Some(Rule {
+        for_s: hold.map_or(rule.for_s, seconds),
+        clear_for_s: clear_for.map_or(rule.clear_for_s, seconds),
+        min_requests,
+        severity: severity.unwrap_or(rule.severity),
+        ..rule
+    })
 }
 
 fn mute(s: &mut Section<'_, '_>, now: Timestamp, zone: &TimeZone) -> Mute {
@@ -312,7 +332,7 @@ fn mute(s: &mut Section<'_, '_>, now: Timestamp, zone: &TimeZone) -> Mute {
     let mute = Mute {
         service: s.get("service", section::text),
         rule: s.get("rule", section::text),
-        route: s.get("route", section::text),
+        route: s.get("route", route).map(|(_, glob)| glob),
         from: s.get("from", time),
         until: s.get("until", time),
         reason: s.get("reason", section::text),
@@ -326,22 +346,22 @@ fn mute(s: &mut Section<'_, '_>, now: Timestamp, zone: &TimeZone) -> Mute {
     mute
 }
 
-fn sink(s: &mut Section<'_, '_>, variable: &dyn Fn(&str) -> Option<String>) -> Option<Sink> {
+fn sink(s: &mut Section<'_, '_>, variable: &dyn Fn(&str) -> Option<String>) -> Option<Plan> {
     let formats = [
-        ("vitalog", SinkFormat::Vitalog),
-        ("alertmanager", SinkFormat::Alertmanager),
-        ("slack", SinkFormat::Slack),
-        ("pagerduty", SinkFormat::Pagerduty),
-        ("template", SinkFormat::Template),
-        ("heartbeat", SinkFormat::Heartbeat),
+        ("vitalog", Format::Vitalog),
+        ("alertmanager", Format::Alertmanager),
+        ("slack", Format::Slack),
+        ("pagerduty", Format::Pagerduty),
+        ("template", Format::Template),
+        ("heartbeat", Format::Heartbeat),
     ];
     let secret = |v: &DeValue<'_>| section::text(v).and_then(|text| expanded(&text, variable));
     let url = s.need("url", |v| secret(v).and_then(address));
     let heartbeat = s.get("type", |v| section::one_of(v, &[("webhook", false), ("heartbeat", true)])).unwrap_or(false);
-    let format = s.get("format", |v| section::one_of(v, &formats)).unwrap_or_default();
-    let format = if heartbeat { SinkFormat::Heartbeat } else { format };
+    let format = s.get("format", |v| section::one_of(v, &formats)).unwrap_or(Format::Vitalog);
+    let format = if heartbeat { Format::Heartbeat } else { format };
     let template = s.get("template", section::text);
-    if (format == SinkFormat::Template) != template.is_some() {
+    if (format == Format::Template) != template.is_some() {
         let place = s.place();
         s.wrong(place, "format 'template' and a 'template' belong together".to_owned());
     }
@@ -354,8 +374,8 @@ fn sink(s: &mut Section<'_, '_>, variable: &dyn Fn(&str) -> Option<String>) -> O
         DeValue::Array(list) => list.iter().map(|one| section::one_of(one.get_ref(), &SEVERITIES)).collect(),
         one => Ok(vec![section::one_of(one, &SEVERITIES)?]),
     };
-    let sink = Sink {
-        url: Secret::new(""),
+    let sink = Plan {
+        url: Hidden::new(""),
         format,
         template,
         headers: s.get("headers", headers).unwrap_or_default(),
@@ -363,12 +383,21 @@ fn sink(s: &mut Section<'_, '_>, variable: &dyn Fn(&str) -> Option<String>) -> O
         timeout: s.get("timeout", section::some_time).unwrap_or(std::time::Duration::from_secs(10)),
         severities: s.get("severities", severities).unwrap_or_else(|| vec![Severity::Page, Severity::Ticket]),
         lines: s.get("lines", section::flag).unwrap_or(false),
+        repeat_every: Tail::default().repeat_every,
     };
-    Some(Sink { url: url?, ..sink })
+    let sink = Plan { url: url?, ..sink };
+    // Whatever else keeps it from being sent to: a header, a key, the template.
+    if (format == Format::Template) == sink.template.is_some()
+        && let Err(why) = webhook::Sink::new(&sink)
+    {
+        let place = s.place();
+        s.wrong(place, why);
+    }
+    Some(sink)
 }
 
 /// `text` with every `${NAME}` taken from the environment. The error names the variable, never a value.
-fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Secret, String> {
+fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Hidden, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("${") {
@@ -378,10 +407,10 @@ fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Sec
         rest = after;
     }
     out.push_str(rest);
-    Ok(Secret::new(out))
+    Ok(Hidden::new(out))
 }
 
-fn address(url: Secret) -> Result<Secret, String> {
+fn address(url: Hidden) -> Result<Hidden, String> {
     let text = url.reveal();
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fine = host.is_some_and(|h| !h.is_empty() && !h.starts_with('/'))
@@ -393,7 +422,7 @@ fn tail(s: &mut Section<'_, '_>) -> Tail {
     let usual = Tail::default();
     let token = |v: &DeValue<'_>| match section::text(v)? {
         text if text.contains("${") => Err("'${NAME}' is read in a sink's url, headers and secret only".to_owned()),
-        text => Ok(Secret::new(text)),
+        text => Ok(Hidden::new(text)),
     };
     Tail {
         state: s.get("state", section::text),

@@ -98,15 +98,15 @@ fn every_table_and_key_of_the_contract_is_understood() {
     assert_eq!(Some(LatencyUnit::Ms), config.fields.latency_unit);
     assert_eq!((Some(vec![]), 700), (config.routes.probes.clone(), config.routes.max));
     assert_eq!(vec![500..=599, 429..=429, 499..=499], config.health.errors);
-    assert_eq!((0.999, None), (config.promises[0].target, config.promises[0].slower_than));
-    assert_eq!(Some(Duration::from_millis(300)), config.promises[1].slower_than);
-    assert_eq!((Duration::from_secs(120), Severity::Page), (config.rules[0].hold, config.rules[0].severity));
+    assert_eq!((0.999, None), (config.promises[0].target, config.promises[0].slower_than_us));
+    assert_eq!(Some(300_000), config.promises[1].slower_than_us);
+    assert_eq!((120, Severity::Page), (config.rules[0].for_s, config.rules[0].severity));
     assert_eq!(Some("2026-11-23T00:00:00Z".to_owned()), config.mutes[0].from.map(|t| t.to_string()));
     assert_eq!(Some("2026-11-23T02:00:00Z".to_owned()), config.mutes[0].until.map(|t| t.to_string()), "in [input] timezone");
     assert_eq!("https://hooks.example.com/hunter2", config.sinks[0].url.reveal());
     assert_eq!("Bearer hunter2", config.sinks[0].headers[0].1.reveal());
     assert_eq!(["old", "hunter2"], [0, 1].map(|at| config.sinks[0].secrets[at].reveal()));
-    assert_eq!(SinkFormat::Heartbeat, config.sinks[1].format);
+    assert_eq!(Format::Heartbeat, config.sinks[1].format);
     assert_eq!((1 << 30, Duration::from_secs(14 * 86_400)), (config.tail.max_size, config.tail.keep));
 }
 
@@ -151,6 +151,7 @@ fn what_is_wrong_is_told_in_a_sentence() {
             "[[promise]]\nname = 'a'\ntarget = '100%'",
         ),
         ("3:12: severity: 'loud' is none of 'page', 'ticket', 'info'", "[[rule]]\nwhen = 'p99 > 1s'\nseverity = 'loud'"),
+        ("2:15: when: '1%' is no time; write 300ms, 1.5s or 5m", "[[rule]]\nwhen = 'p99 > 1%'"),
         ("1:1: 'until' is not after 'from'", "[[mute]]\nfrom = '2026-11-23'\nuntil = '2026-11-22'"),
         ("2:7: url: the environment has no 'NONE'", "[[sink]]\nurl = 'https://x/${NONE}'"),
         ("2:7: url: '${' has no '}'", "[[sink]]\nurl = 'https://x/${NONE'"),

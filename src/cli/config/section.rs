@@ -47,6 +47,27 @@ impl<'p, 'i> Section<'p, 'i> {
         self.get(key, read)
     }
 
+    /// The string of `key`, which must be written, as `read` understands it; its error points into the string.
+    pub(crate) fn pointed<T>(&mut self, key: &'static str, read: impl FnOnce(&str) -> Result<T, (usize, String)>) -> Option<T> {
+        let Some(value) = self.take(key) else {
+            self.wrong(self.at.clone(), format!("{} needs '{key}'", self.title));
+            return None;
+        };
+        let (start, at) = (value.span().start, value.span());
+        match text(value.get_ref()).map(|text| read(&text)) {
+            Ok(Ok(read)) => Some(read),
+            // behind the opening quote
+            Ok(Err((place, why))) => {
+                self.wrong(start + 1 + place..at.end, format!("{key}: {why}"));
+                None
+            }
+            Err(why) => {
+                self.wrong(at, format!("{key}: {why}"));
+                None
+            }
+        }
+    }
+
     /// The value of `key` as it stands.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'i>>> {
         self.known.push(key);

@@ -23,6 +23,7 @@ use super::Raised;
 use super::Severity;
 use super::Telling;
 use crate::time::Timestamp;
+use crate::verdict::told::WindowLatency;
 use crate::write::alert;
 
 /// Steps a template may take: far more than the largest message needs, far fewer than would be felt.
@@ -132,10 +133,10 @@ fn full() -> Telling {
     it.evidence.errors = Some(1);
     it.evidence.error_rate = Some(1.0);
     it.evidence.budget_left = Some(1.0);
-    let latency = ["count", "min", "mean", "p50", "p90", "p95", "p99", "p999", "max", "digits"];
-    it.evidence.latency_us = Some(latency.iter().map(|key| ((*key).to_owned(), 1.into())).collect());
+    it.evidence.latency_us = Some(WindowLatency { count: 1, p50: 1, p90: 1, p95: 1, p99: 1, p999: 1, max: 1, digits: 2 });
     it.evidence.lines = vec!["x".to_owned()];
-    it.evidence.exceptions = vec![Raised { place: some(), count: 1, first: at, last: at, ..Raised::default() }];
+    it.evidence.exceptions =
+        vec![Raised { message: some(), place: some(), count: 1, first: at, last: at, ..Raised::default() }];
     it.evidence.deploy = Some(Deploy { at, label: some(), source: "option".to_owned() });
     it.into()
 }

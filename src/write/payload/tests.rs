@@ -21,7 +21,7 @@ fn checkout() -> Telling {
     it.evidence.lines = vec!["POST /checkout 500".to_owned()];
     it.runbook = Some("https://runbooks.example.com/shop".to_owned());
     it.mute = Some("vitalog mute --rule available --route 'POST /checkout' --for 2h".to_owned());
-    Telling { alert: it, clear_for_s: Some(300), period_s: None, gone_in_s: None }
+    Telling { alert: it, clear_for_s: Some(300), period_s: None, gone_in_s: None, bad_of: None }
 }
 
 fn resolved() -> Telling {
@@ -228,8 +228,15 @@ fn hostile(text: &str) -> Telling {
     it.started_at = Some(Timestamp(i64::MIN));
     it.resolved_at = Some(Timestamp(i64::MAX));
     it.evidence.lines = vec![text.to_owned(); 50];
-    let one =
-        Raised { kind: text.to_owned(), message: text.to_owned(), place: some(), count: u64::MAX, first: None, last: None };
+    let one = Raised {
+        kind: text.to_owned(),
+        message: Some(text.to_owned()),
+        place: some(),
+        count: u64::MAX,
+        first: None,
+        last: None,
+        routes: vec![text.to_owned()],
+    };
     it.evidence.exceptions = vec![one; 50];
     it.evidence.deploy = Some(Deploy { at: None, label: some(), source: text.to_owned() });
     it.into()

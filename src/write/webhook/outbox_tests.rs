@@ -130,8 +130,12 @@ fn the_largest_alerts_keep_within_a_message_in_every_form() {
     let command = Some("\"".repeat(1024));
     (large.runbook, large.rollback, large.purge, large.mute) = (command.clone(), command.clone(), command.clone(), command);
     large.evidence.lines = vec![text.clone(); 20];
-    let raised =
-        crate::write::payload::Raised { kind: text.clone(), message: text.clone(), place: Some(text), ..Default::default() };
+    let raised = crate::write::payload::Raised {
+        kind: text.clone(),
+        message: Some(text.clone()),
+        place: Some(text),
+        ..Default::default()
+    };
     large.evidence.exceptions = vec![raised; 20];
     let tellings = (0..100).map(|at| {
         let mut one = large.clone();
