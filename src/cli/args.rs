@@ -157,10 +157,10 @@ pub struct Scope {
     #[arg(long, env = "VITALOG_INCLUDE_PROBES", hide_env = true, value_parser = BoolishValueParser::new())]
     pub include_probes: bool,
     /// Something was deployed then (repeatable)
-    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true, hide = true)]
+    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true)]
     pub deploy: Vec<String>,
     /// File of deploys, a line 'TIME LABEL' each
-    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true, hide = true)]
+    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true)]
     pub deploys: Option<PathBuf>,
 }
 

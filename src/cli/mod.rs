@@ -6,6 +6,7 @@
 pub mod args;
 pub mod config;
 pub mod deliver;
+pub mod deploys;
 pub mod exit;
 pub mod explain;
 pub mod prepare;
@@ -29,6 +30,7 @@ use crate::drive::analyze;
 use crate::error::Error;
 use crate::error::Fault;
 use crate::stats::stored;
+use crate::stats::summary::Asked;
 use crate::stats::summary::sum_up;
 use crate::time::Timestamp;
 use crate::verdict::finding::found_in;
@@ -112,7 +114,7 @@ fn run_analyze(settings: &Settings, now: Timestamp) -> Result<Exit, Error> {
 /// The batch run over everything that `settings` name.
 fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
     let paths: Vec<String> = settings.paths.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-    let asked = prepare::asked(settings)?;
+    let asked = Asked { deploys: deploys::given(settings, now)?, ..prepare::asked(settings)? };
     let piped = paths.iter().any(|p| p == "-");
     let total = if settings.progress && !piped { Some(analyze::size(&paths)) } else { None };
     let progress = progress::Progress::new(total, settings.progress);

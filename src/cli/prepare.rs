@@ -120,6 +120,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Error> {
             let of = service.and_then(|s| own.get(s)).unwrap_or(&general);
             Router::new(Arc::clone(of), rules.clone())
         }),
+        borders: Arc::default(),
     })
 }
 

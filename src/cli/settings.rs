@@ -316,16 +316,20 @@ fn configuration(named: Option<&Path>, around: &Environment<'_>) -> Result<(Opti
     Ok((Some(path), config))
 }
 
-/// The file's text: at most 1 MiB, whatever kind of file it is.
-fn contents(path: &Path) -> Result<String, String> {
-    let told = |error: io::Error| match error.kind() {
+/// Why a file cannot be read.
+pub(super) fn told(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::NotFound => "no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
-    };
+    }
+}
+
+/// The file's text: at most 1 MiB, whatever kind of file it is.
+fn contents(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
-    File::open(path).map_err(told)?.take(LONGEST_CONFIG + 1).read_to_end(&mut bytes).map_err(told)?;
+    File::open(path).map_err(|e| told(&e))?.take(LONGEST_CONFIG + 1).read_to_end(&mut bytes).map_err(|e| told(&e))?;
     if bytes.len() as u64 > LONGEST_CONFIG {
         return Err("it is larger than 1 MiB".to_owned());
     }

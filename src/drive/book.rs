@@ -60,7 +60,7 @@ impl Book {
                         pid,
                     };
                     if let Some(tie) = page(&mut self.ties, at.instance).request(&failed) {
-                        out.failures_mut().tie(at.service.as_deref(), &tie);
+                        out.failed(at.time, |failures| failures.tie(at.service.as_deref(), &tie));
                     }
                 }
                 Event::Raised { at, exception } => {
@@ -72,9 +72,9 @@ impl Book {
                     let desk = out.desk(at.service.as_deref(), at.layer);
                     out.happened(desk, at.time, &SlotLines { exceptions: 1, ..SlotLines::default() });
                     let mark = Mark::new(at.time, at.source, at.offset);
-                    out.failures_mut().record(at.service.as_deref(), &exception, mark);
+                    out.failed(at.time, |failures| failures.record(at.service.as_deref(), &exception, mark));
                     if let Some(tie) = told.tie {
-                        out.failures_mut().tie(at.service.as_deref(), &tie);
+                        out.failed(at.time, |failures| failures.tie(at.service.as_deref(), &tie));
                     }
                 }
             }
@@ -87,7 +87,11 @@ impl Book {
     }
 
     fn lifecycle(&mut self, at: &At, line: &Lifecycle, text: String, out: &mut Snapshot) {
-        let kind = page(&mut self.runs, at.instance).note(line, at.time.map(Timestamp::second));
+        let runs = page(&mut self.runs, at.instance);
+        let kind = runs.note(line, at.time.map(Timestamp::second));
+        if let Some(time) = at.time {
+            out.doings_mut().turn(at.service.as_deref(), time, kind, runs.origin());
+        }
         let desk = out.desk(at.service.as_deref(), at.layer);
         let here = SlotLines {
             starts: u64::from(kind == lifecycle::Kind::Start),

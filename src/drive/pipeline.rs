@@ -16,6 +16,7 @@ use crate::line::Line;
 use crate::line::Peeled;
 use crate::line::Unwrapper;
 use crate::line::join::Held;
+use crate::line::pods;
 use crate::line::split::Block;
 use crate::line::split::RawLine;
 use crate::parse::Exception;
@@ -38,6 +39,7 @@ use crate::parse::traceback::Taken;
 use crate::stats::group::Layer;
 use crate::stats::intake::Intake;
 use crate::stats::intake::Kind;
+use crate::stats::snapshot::POD;
 use crate::stats::snapshot::Snapshot;
 use crate::time::SECOND;
 use crate::time::Stamp;
@@ -92,7 +94,18 @@ pub struct Carry {
     /// Lines that wait for the other line about their request.
     pub pairer: Pairer,
     /// Names behind the numbers of instances that wait.
-    pub instances: Vec<(u64, Option<String>)>,
+    pub instances: Vec<Instance>,
+}
+
+/// An instance that a waiting line belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its number.
+    pub number: u64,
+    /// Its service.
+    pub service: Option<String>,
+    /// What stands for the version where none is logged.
+    pub version: Box<[u8]>,
 }
 
 impl Carry {
@@ -171,6 +184,8 @@ struct Whose {
     instance: u64,
     service: Option<Arc<str>>,
     desk: usize,
+    /// What stands for the version where none is logged; empty where nothing does.
+    version: Box<[u8]>,
 }
 
 /// What a walk that began in the middle of a source relied on.
@@ -233,8 +248,9 @@ impl Walk {
         let mut carry = Carry { held: self.unwrapper.held().clone(), ..self.count.carry.clone() };
         if !carry.is_settled() {
             for whose in &self.count.whose {
-                if !carry.instances.iter().any(|i| i.0 == whose.instance) {
-                    carry.instances.push((whose.instance, whose.service.as_deref().map(str::to_owned)));
+                if !carry.instances.iter().any(|i| i.number == whose.instance) {
+                    let service = whose.service.as_deref().map(str::to_owned);
+                    carry.instances.push(Instance { number: whose.instance, service, version: whose.version.clone() });
                 }
             }
         }
@@ -434,7 +450,9 @@ impl Count {
         if self.whose.len() >= INSTANCES {
             self.whose.truncate(1);
         }
-        self.whose.push(Whose { instance, service: name.map(Arc::from), desk });
+        let pod = pods::template_hash(hint.instance).or_else(|| self.source.pod.as_deref().map(str::as_bytes));
+        let version = pod.map(|hash| [POD.as_bytes(), hash].concat()).unwrap_or_default().into();
+        self.whose.push(Whose { instance, service: name.map(Arc::from), desk, version });
         self.whose.len() - 1
     }
 
@@ -535,9 +553,9 @@ impl Count {
         if let Some(at) = self.whose.iter().position(|w| w.instance == instance) {
             return at;
         }
-        let Some((_, name)) = self.carry.instances.iter().find(|i| i.0 == instance).cloned() else { return 0 };
-        let desk = out.desk(name.as_deref(), self.source.layer);
-        self.whose.push(Whose { instance, service: name.map(Arc::from), desk });
+        let Some(known) = self.carry.instances.iter().find(|i| i.number == instance).cloned() else { return 0 };
+        let desk = out.desk(known.service.as_deref(), self.source.layer);
+        self.whose.push(Whose { instance, service: known.service.map(Arc::from), desk, version: known.version });
         self.whose.len() - 1
     }
 
@@ -553,8 +571,10 @@ impl Count {
             return;
         }
         let websocket = record.status == Some(101) || record.method == b"WEBSOCKET";
-        let route = if websocket && record.latency_us.is_some() {
-            out.request(desk, &Record { latency_us: None, ..*record }, time)
+        let pod = self.whose.get(whose).map(|w| &*w.version).filter(|pod| !pod.is_empty() && record.version.is_empty());
+        let route = if websocket && record.latency_us.is_some() || pod.is_some() {
+            let latency_us = record.latency_us.filter(|_| !websocket);
+            out.request(desk, &Record { latency_us, version: pod.unwrap_or(record.version), ..*record }, time)
         } else {
             out.request(desk, record, time)
         };

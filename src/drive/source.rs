@@ -7,6 +7,7 @@ use crate::line::Hint;
 use crate::line::Line;
 use crate::line::Peeled;
 use crate::line::Unwrapper;
+use crate::line::pods;
 use crate::line::split::Block;
 use crate::parse::Record;
 use crate::parse::Role;
@@ -46,6 +47,8 @@ pub struct SourceForm {
     pub with_router: bool,
     /// The first time written in it.
     pub first_time: Option<Timestamp>,
+    /// The template hash of the pod that its path names.
+    pub pod: Option<String>,
     /// What a missing year or day is nearest to.
     pub near: Timestamp,
 }
@@ -100,6 +103,7 @@ impl SourceForm {
             layer: rule.and_then(|r| r.layer).unwrap_or(by_form),
             with_router,
             first_time,
+            pod: pods::template_hash_of_path(path).map(|hash| String::from_utf8_lossy(hash).into_owned()),
             near,
             unwrapper,
             form,

@@ -15,7 +15,7 @@ mod docker;
 mod hosted;
 mod journald;
 mod json;
-mod pods;
+pub mod pods;
 mod prefix;
 mod step;
 mod syslog;

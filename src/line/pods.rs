@@ -11,7 +11,7 @@ use crate::time;
 use crate::time::Stamp;
 
 /// Takes `[pod/NAME/CONTAINER] ` off. The instance is `NAME/CONTAINER`, the service the container.
-pub(crate) fn kubectl(text: &[u8]) -> Off<'_> {
+pub(super) fn kubectl(text: &[u8]) -> Off<'_> {
     let line = || {
         let (instance, rest) = step::split(text.strip_prefix(b"[pod/")?, b']')?;
         let (pod, container) = step::split(instance, b'/')?;
@@ -25,7 +25,7 @@ pub(crate) fn kubectl(text: &[u8]) -> Off<'_> {
 }
 
 /// Takes the time of `--timestamps` off.
-pub(crate) fn timestamps(text: &[u8]) -> Off<'_> {
+pub(super) fn timestamps(text: &[u8]) -> Off<'_> {
     let line = || {
         let (stamp, taken) = time::iso(text).filter(|(stamp, _)| matches!(stamp, Stamp::Exact(_)))?;
         let text = step::after_blank(text.get(taken..).filter(|_| text.get(10) == Some(&b'T'))?)?;
@@ -35,7 +35,7 @@ pub(crate) fn timestamps(text: &[u8]) -> Off<'_> {
 }
 
 /// True where `text` begins with a time that has seven to nine decimals, as Go writes nanoseconds and Python does not.
-pub(crate) fn has_nanoseconds(text: &[u8]) -> bool {
+pub(super) fn has_nanoseconds(text: &[u8]) -> bool {
     let decimals = || {
         let fraction = text.get(19..)?.strip_prefix(b".")?;
         Some(fraction.iter().take_while(|b| b.is_ascii_digit()).count())
@@ -44,7 +44,7 @@ pub(crate) fn has_nanoseconds(text: &[u8]) -> bool {
 }
 
 /// Takes stern's `POD CONTAINER ` off. The instance is `POD CONTAINER`, the service the container.
-pub(crate) fn stern(text: &[u8]) -> Off<'_> {
+pub(super) fn stern(text: &[u8]) -> Off<'_> {
     let line = || {
         let (pod, rest) = step::split(text, b' ')?;
         let (container, rest) = step::word(rest);
@@ -68,6 +68,23 @@ fn is_pod(name: &[u8]) -> bool {
     let suffix = name.get(dash + 1..).unwrap_or_default();
     let made = suffix.len() == 5 || (!suffix.is_empty() && suffix.iter().all(u8::is_ascii_digit));
     made && is_label(name) && name.first().is_some_and(u8::is_ascii_lowercase)
+}
+
+/// The template hash in a pod's name, as a Deployment's pods carry it: `shop-7d9c6b5f4-x2x0p` gives `7d9c6b5f4`. What
+/// follows the name behind a blank or a slash is its container. Kubernetes writes hash and suffix without vowels.
+pub fn template_hash(instance: &[u8]) -> Option<&[u8]> {
+    let pod = instance.split(|b| matches!(b, b' ' | b'/')).next()?;
+    let mut parts = pod.rsplitn(3, |b| *b == b'-');
+    let (suffix, hash, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let coded = |part: &[u8]| part.iter().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase() && !b"aeiou".contains(b));
+    (suffix.len() == 5 && (6..=10).contains(&hash.len()) && coded(suffix) && coded(hash) && is_label(name)).then_some(hash)
+}
+
+/// The same of a log file that the kubelet names: `/var/log/containers/POD_NAMESPACE_CONTAINER-ID.log`, or below
+/// `/var/log/pods/NAMESPACE_POD_UID/`.
+pub fn template_hash_of_path(path: &str) -> Option<&[u8]> {
+    let folders = path.split(['/', '\\']).filter(|folder| folder.split('_').count() == 3);
+    folders.flat_map(|folder| folder.split('_').take(2)).find_map(|name| template_hash(name.as_bytes()))
 }
 
 #[cfg(test)]
@@ -101,6 +118,28 @@ mod tests {
         );
         assert_eq!(Some(named("shop-0 web", "web", "  File")), show(stern(b"shop-0 web   File")));
         assert_eq!(Some(named("shop-0 web", "web", "")), show(stern(b"shop-0 web ")));
+    }
+
+    #[test]
+    fn a_deployments_pods_carry_the_hash_of_their_template() {
+        let hash = |instance: &str| template_hash(instance.as_bytes()).map(|h| String::from_utf8_lossy(h).into_owned());
+        for (want, instance) in [
+            (Some("7d9c6b5f4"), "shop-7d9c6b5f4-x2x0p/web"),
+            (Some("7d9c6b5f4"), "my-shop-7d9c6b5f4-x2x0p web"),
+            (None, "shop-0/web"),
+            (None, "node-exporter-x2x0p"),
+            (None, "shop-7d9c6b5f4"),
+            (None, "web-1"),
+            (None, ""),
+        ] {
+            assert_eq!(want, hash(instance).as_deref(), "{instance}");
+        }
+        let path = |path: &str| template_hash_of_path(path).map(|h| String::from_utf8_lossy(h).into_owned());
+        let id = "0123456789abcdef";
+        let container = format!("/var/log/containers/shop-7d9c6b5f4-x2x0p_prod_web-{id}.log");
+        assert_eq!(Some("7d9c6b5f4".to_owned()), path(&container));
+        assert_eq!(Some("7d9c6b5f4".to_owned()), path("/var/log/pods/prod_shop-7d9c6b5f4-x2x0p_aa-bb/web/0.log"));
+        assert_eq!(None, path("/var/log/shop-7d9c6b5f4-x2x0p.log"));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Lifecycle {
 pub enum Said {
     /// The parent of all processes started.
     Parent,
+    /// The same of a server that says nothing when it ends.
+    Quiet,
     /// A process that serves started: the service itself where it has no parent.
     Process,
     /// A parent started a worker.
@@ -217,7 +219,7 @@ const WORDINGS: [(Said, &str); 93] = [
     (Said::Gone, "Shutting down granian"),
     (Said::Gone, "Granian shutdown completed*"),
     // daphne
-    (Said::Parent, "Starting server at *"),
+    (Said::Quiet, "Starting server at *"),
     (Said::Gone, "Killed % pending application instances"),
 ];
 
@@ -326,12 +328,21 @@ fn writer(prefix: &[u8]) -> Option<u32> {
 
 /// What is known of one instance's run: which process is the parent, which workers left in order. Bounded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Runs {
     /// `None` before the first line about a run.
     running: Option<bool>,
     /// A parent stands above the processes that serve.
     parent: bool,
     stopping: bool,
+    /// A server without a parent closes.
+    closing: bool,
+    /// It could not start, and has not been ready since.
+    failed: bool,
+    /// A server that says nothing when it ends.
+    silent: bool,
+    /// How the present run began.
+    origin: Origin,
     /// Workers that their parent announced and that did not announce themselves yet.
     booted: VecDeque<u32>,
     /// Workers that ended in order; their parent may still say that they are gone.
@@ -344,6 +355,18 @@ pub struct Runs {
     owed: u32,
     /// hypercorn's first process, and the second it began to serve.
     first: Option<(u32, Option<i64>)>,
+}
+
+/// How a run of the service began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Origin {
+    /// Nothing is known of a run before it.
+    #[default]
+    First,
+    /// The run before it had ended in order, or was told to stop.
+    Ordered,
+    /// The run before it broke off, or could not start.
+    Crash,
 }
 
 fn remember(list: &mut VecDeque<u32>, pid: Option<u32>) {
@@ -367,6 +390,10 @@ impl Runs {
     pub fn note(&mut self, line: &Lifecycle, second: Option<i64>) -> Kind {
         match line.said {
             Said::Parent => self.start(true),
+            Said::Quiet => {
+                self.silent = true;
+                self.start(true)
+            }
             Said::Process => self.process(line.pid),
             Said::Boot => {
                 self.parent = true;
@@ -375,13 +402,19 @@ impl Runs {
                 self.worker()
             }
             Said::Serving => self.serving(line.writer, second),
-            Said::Ready => Kind::Ready,
+            Said::Ready => {
+                self.failed = false;
+                Kind::Ready
+            }
             Said::Stop => {
                 self.stopping = true;
                 Kind::Stop
             }
             Said::Closing if self.parent => Kind::WorkerStop,
-            Said::Closing => Kind::Stop,
+            Said::Closing => {
+                self.closing = true;
+                Kind::Stop
+            }
             Said::Finished if self.parent => self.leave(line.pid),
             Said::Finished | Said::Gone => self.gone(),
             Said::Left => self.leave(line.pid),
@@ -398,14 +431,28 @@ impl Runs {
                 self.parent = true;
                 Kind::Reload
             }
-            Said::Failed => Kind::StartFailed,
+            Said::Failed => {
+                self.failed = true;
+                Kind::StartFailed
+            }
             Said::Note => Kind::Note,
         }
     }
 
     fn start(&mut self, parent: bool) -> Kind {
-        *self = Self { running: Some(true), parent, ..Self::default() };
+        let origin = match self.running {
+            None => Origin::First,
+            Some(_) if self.failed => Origin::Crash,
+            Some(true) if !(self.stopping || self.closing || self.silent) => Origin::Crash,
+            Some(_) => Origin::Ordered,
+        };
+        *self = Self { running: Some(true), parent, silent: self.silent, origin, ..Self::default() };
         Kind::Start
+    }
+
+    /// How the run began whose [`Kind::Start`] was the last one given back.
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     fn process(&mut self, pid: Option<u32>) -> Kind {
@@ -434,6 +481,7 @@ impl Runs {
             _ => false,
         };
         if !together || self.running != Some(true) {
+            self.silent = true;
             let kind = self.start(false);
             self.first = writer.map(|pid| (pid, second));
             return kind;
@@ -445,7 +493,7 @@ impl Runs {
 
     fn gone(&mut self) -> Kind {
         let again = self.running == Some(false);
-        *self = Self { running: Some(false), ..Self::default() };
+        *self = Self { running: Some(false), failed: self.failed, silent: self.silent, ..Self::default() };
         if again { Kind::Note } else { Kind::Stopped }
     }
 
@@ -525,7 +573,7 @@ mod tests {
             ((Said::Boot, Some(8146)), "[INFO] Spawning worker-1 with PID: 8146"),
             ((Said::Boot, Some(8146)), "[INFO] Booting worker-1 with pid: 8146"),
             ((Said::Died, None), "[ERROR] Unexpected exit from worker-2"),
-            ((Said::Parent, None), "2026-11-23 00:38:40,720 INFO     Starting server at tcp:port=18110:interface=127.0.0.1"),
+            ((Said::Quiet, None), "2026-11-23 00:38:40,720 INFO     Starting server at tcp:port=18110:interface=127.0.0.1"),
             (
                 (Said::Serving, None),
                 "[2026-11-23 00:36:26 +0000] [8006] [INFO] Running on http://127.0.0.1:18110 (CTRL + C to quit)",
@@ -624,6 +672,43 @@ mod tests {
         assert_eq!([2, 1, 0, 0, 0, 0], counts(&lines));
         let crashed = ["Started server process [2]", "Started server process [3]"];
         assert_eq!([2, 0, 0, 0, 0, 0], counts(&crashed));
+    }
+
+    #[test]
+    fn a_start_after_an_end_is_in_order_and_one_out_of_nothing_a_crash() {
+        let origin = |lines: &[&str]| {
+            let mut runs = Runs::default();
+            for line in lines {
+                runs.note(&read(line.as_bytes()).unwrap(), None);
+            }
+            runs.origin()
+        };
+        let (started, closing) = ("Started server process [2]", "Shutting down");
+        let failed = "Application startup failed. Exiting.";
+        for (want, lines) in [
+            (Origin::First, &[started][..]),
+            (Origin::Ordered, &[started, closing, "Finished server process [2]", started]),
+            (Origin::Ordered, &[closing, "Finished server process [2]", started]),
+            // killed before it could say that it had finished
+            (Origin::Ordered, &[started, closing, started]),
+            (Origin::Crash, &[started, started]),
+            (Origin::Crash, &[started, failed, started]),
+            (Origin::Ordered, &[started, failed, started, "Application startup complete.", closing, started]),
+            (
+                Origin::Crash,
+                &[
+                    "Starting gunicorn 27.0.1",
+                    "Shutting down: Master",
+                    "Reason: Worker failed to boot.",
+                    "Starting gunicorn 27.0.1",
+                ],
+            ),
+            // these say nothing when they end
+            (Origin::Ordered, &["Running on http://a (CTRL + C to quit)", "Running on http://a (CTRL + C to quit)"]),
+            (Origin::Ordered, &["Starting server at tcp:port=1", "Starting server at tcp:port=1"]),
+        ] {
+            assert_eq!(want, origin(lines), "{lines:?}");
+        }
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! The server speaking of itself, counted and kept: starts, deaths, time-outs, and the first events by time.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::deploys::Turn;
+use super::deploys::Turned;
 use super::failures::Mark;
 use super::summary::Event;
 use super::summary::LifecycleFigures;
 use crate::parse::lifecycle::Kind;
+use crate::parse::lifecycle::Origin;
 use crate::time::Timestamp;
 
 /// The most events kept.
@@ -39,6 +43,8 @@ pub struct Doings {
     /// Requests that a killed worker took with it cannot be counted better than by its time-out.
     #[serde(with = "pairs")]
     events: BTreeMap<(Mark, Doing), u64>,
+    /// Starts and ends of runs, for deploy marks.
+    turns: BTreeSet<Turn>,
 }
 
 impl Doings {
@@ -59,9 +65,29 @@ impl Doings {
         }
     }
 
+    /// Notes that a run of a service began or ended.
+    pub fn turn(&mut self, service: Option<&str>, at: Timestamp, kind: Kind, origin: Origin) {
+        let what = match (kind, origin) {
+            (Kind::Stopped, _) => Turned::Ended,
+            (Kind::Start, Origin::Ordered) => Turned::Again,
+            (Kind::Start, Origin::First) => Turned::First,
+            _ => return,
+        };
+        self.turns.insert(Turn { at, what, service: service.map(str::to_owned) });
+        self.bound();
+    }
+
+    /// Starts and ends of runs in order of time: the latest [`EVENTS`].
+    pub fn turns(&self) -> impl Iterator<Item = &Turn> {
+        self.turns.iter()
+    }
+
     fn bound(&mut self) {
         while self.events.len() > EVENTS {
             self.events.pop_last();
+        }
+        while self.turns.len() > EVENTS {
+            self.turns.pop_first();
         }
     }
 
@@ -76,6 +102,7 @@ impl Doings {
         for (event, n) in other.events {
             *self.events.entry(event).or_default() += n;
         }
+        self.turns.extend(other.turns);
         self.bound();
     }
 

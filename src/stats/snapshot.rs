@@ -44,6 +44,18 @@ pub struct Plan {
     pub limits_us: Arc<[u64]>,
     /// Makes routers.
     pub routers: Routers,
+    /// Moments at which a new part of time begins, ascending: what lies between two of them is kept apart from the rest,
+    /// to three digits. Usually none.
+    pub borders: Arc<[Timestamp]>,
+}
+
+impl Plan {
+    /// The border that begins the part of time in which `time` lies: `None` before the first one, and without a time.
+    pub fn since(&self, time: Option<Timestamp>) -> Option<Timestamp> {
+        let time = time?;
+        let begun = self.borders.partition_point(|border| *border <= time);
+        begun.checked_sub(1).and_then(|at| self.borders.get(at)).copied()
+    }
 }
 
 impl fmt::Debug for Plan {
@@ -63,25 +75,43 @@ pub struct Desk {
     /// Versions seen; the first stands for "none logged".
     pub eras: Vec<Era>,
     last_version: Vec<u8>,
+    last_since: Option<Timestamp>,
     last_era: usize,
     /// By era and route: the group of each (auth, cache), `NONE` before the first request.
     lanes: Vec<Vec<[u32; LANES]>>,
 }
 
-/// One version of a service.
+/// One version of a service, within one part of time where the plan has borders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Era {
-    /// As logged, at most 64 bytes; empty for "none logged".
+    /// As logged, at most 64 bytes; empty for "none logged". A pod's hash stands behind [`POD`].
     pub version: String,
-    /// First and last request that named it.
+    /// The border that begins it; `None` before the first one.
+    pub since: Option<Timestamp>,
+    /// First and last request of it; not kept for "none logged" without borders.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Requests that named it.
+    /// Requests of it, where `span` is kept.
     pub requests: u64,
+}
+
+/// What stands before a pod's template hash where that serves as version.
+pub const POD: &str = "pod ";
+
+impl Era {
+    /// The version as people know it.
+    pub fn name(&self) -> &str {
+        self.version.strip_prefix(POD).unwrap_or(&self.version)
+    }
+
+    /// The version is a pod's template hash.
+    pub fn is_pod(&self) -> bool {
+        self.version.starts_with(POD)
+    }
 }
 
 const LANES: usize = 21;
 const NONE: u32 = u32::MAX;
-/// Versions kept apart for one service; more become one.
+/// Versions kept apart for one service and part of time; more become one.
 const ERAS: usize = 64;
 /// Requests gathered before they enter their groups.
 const BATCH: usize = 8192;
@@ -153,6 +183,8 @@ pub struct Snapshot {
     here: Vec<SlotLines>,
     here_second: Option<u32>,
     failures: Failures,
+    /// The exceptions of each part of time, by the border that begins it; empty without borders.
+    sided: BTreeMap<Option<Timestamp>, Failures>,
     doings: Doings,
     steps: Option<Steps>,
 }
@@ -215,6 +247,7 @@ impl Snapshot {
             here: Vec::new(),
             here_second: None,
             failures: Failures::default(),
+            sided: BTreeMap::new(),
             doings: Doings::default(),
             steps: None,
         }
@@ -236,6 +269,7 @@ impl Snapshot {
             router: (self.plan.routers)(service),
             eras: vec![Era::default()],
             last_version: Vec::new(),
+            last_since: None,
             last_era: 0,
             lanes: vec![Vec::new()],
         });
@@ -256,8 +290,10 @@ impl Snapshot {
         // Lengths first: comparing nothing with nothing by `memcmp` touches the address 1, which costs some 40 ns.
         let same = record.version.len() == here.last_version.len()
             && (record.version.is_empty() || record.version == here.last_version.as_slice());
-        let era = if same { here.last_era } else { here.era(record.version) };
-        if era > 0
+        let bordered = !self.plan.borders.is_empty();
+        let since = if bordered { self.plan.since(time) } else { None };
+        let era = if same && here.last_since == since { here.last_era } else { here.era(record.version, since) };
+        if (era > 0 || bordered)
             && let Some(era) = here.eras.get_mut(era)
         {
             era.requests += 1;
@@ -384,14 +420,22 @@ impl Snapshot {
         &self.intake
     }
 
-    /// The exceptions, to be counted into.
-    pub fn failures_mut(&mut self) -> &mut Failures {
-        &mut self.failures
+    /// Counts into the exceptions of everything, and into those of the part of time that `time` lies in.
+    pub fn failed(&mut self, time: Option<Timestamp>, count: impl Fn(&mut Failures)) {
+        count(&mut self.failures);
+        if !self.plan.borders.is_empty() {
+            count(self.sided.entry(self.plan.since(time)).or_default());
+        }
     }
 
     /// The exceptions.
     pub fn failures(&self) -> &Failures {
         &self.failures
+    }
+
+    /// The exceptions of each part of time, by the border that begins it; empty without borders.
+    pub fn failures_since(&self) -> &BTreeMap<Option<Timestamp>, Failures> {
+        &self.sided
     }
 
     /// What servers said of themselves, to be counted into.
@@ -525,6 +569,9 @@ impl Snapshot {
         };
         self.intake.add(&other.intake);
         self.failures.merge(std::mem::take(&mut other.failures));
+        for (since, failures) in std::mem::take(&mut other.sided) {
+            self.sided.entry(since).or_default().merge(failures);
+        }
         self.doings.merge(std::mem::take(&mut other.doings));
         let mut kept: BTreeMap<GroupKey, Group> = BTreeMap::new();
         for group in std::mem::take(&mut self.groups) {
@@ -554,7 +601,7 @@ impl Snapshot {
             .eras
             .iter()
             .map(|era| {
-                let at = self.desks[desk].era(era.version.as_bytes());
+                let at = self.desks[desk].era(era.version.as_bytes(), era.since);
                 let own = &mut self.desks[desk].eras[at];
                 own.requests += era.requests;
                 own.span = match (own.span, era.span) {
@@ -649,6 +696,7 @@ impl Snapshot {
             intake: &mut self.intake,
             lines: &mut self.lines,
             failures: &mut self.failures,
+            sided: &mut self.sided,
             doings: &mut self.doings,
         }
     }
@@ -675,6 +723,7 @@ pub(super) struct Parts<'a> {
     pub(super) intake: &'a mut Intake,
     pub(super) lines: &'a mut BTreeMap<(u32, u16), SlotLines>,
     pub(super) failures: &'a mut Failures,
+    pub(super) sided: &'a mut BTreeMap<Option<Timestamp>, Failures>,
     pub(super) doings: &'a mut Doings,
 }
 
@@ -697,23 +746,25 @@ fn take_in(kept: &mut BTreeMap<GroupKey, Group>, group: Group) {
 
 impl Desk {
     /// The era of a version, opened where needed. More than 64 versions: the rest is one.
-    pub(super) fn open_era(&mut self, version: &[u8]) -> usize {
-        self.era(version)
+    pub(super) fn open_era(&mut self, version: &[u8], since: Option<Timestamp>) -> usize {
+        self.era(version, since)
     }
 
-    fn era(&mut self, version: &[u8]) -> usize {
+    fn era(&mut self, version: &[u8], since: Option<Timestamp>) -> usize {
         let name = String::from_utf8_lossy(version.get(..64).unwrap_or(version)).into_owned();
-        let at = self.eras.iter().position(|e| e.version == name).unwrap_or_else(|| {
-            let full = self.eras.len() >= ERAS;
+        let is = |e: &Era, name: &str| e.version == name && e.since == since;
+        let at = self.eras.iter().position(|e| is(e, &name)).unwrap_or_else(|| {
+            let full = self.eras.len() >= ERAS && self.eras.iter().filter(|e| e.since == since).count() >= ERAS;
             let name = if full { "(other)".to_owned() } else { name };
-            self.eras.iter().position(|e| e.version == name).unwrap_or_else(|| {
-                self.eras.push(Era { version: name, ..Era::default() });
+            self.eras.iter().position(|e| is(e, &name)).unwrap_or_else(|| {
+                self.eras.push(Era { version: name, since, ..Era::default() });
                 self.lanes.push(Vec::new());
                 self.eras.len() - 1
             })
         });
         self.last_version.clear();
         self.last_version.extend_from_slice(version);
+        self.last_since = since;
         self.last_era = at;
         at
     }

@@ -89,6 +89,7 @@ pub struct Counted {
     span: Option<(Timestamp, Timestamp)>,
     intake: Intake,
     failures: Failures,
+    sided: Vec<(Option<Timestamp>, Failures)>,
     doings: Doings,
 }
 
@@ -110,6 +111,7 @@ struct StoredKey {
     probe: bool,
     streaming: bool,
     era: String,
+    since: Option<Timestamp>,
     auth: u8,
     cache: u8,
 }
@@ -147,7 +149,7 @@ impl Counted {
                     .map(|g| {
                         let route = desk.router.key(g.key.route);
                         StoredGroup {
-                            key: StoredKey::of(route, &desk.eras[usize::from(g.key.era)].version, g.key.auth, g.key.cache),
+                            key: StoredKey::of(route, &desk.eras[usize::from(g.key.era)], g.key.auth, g.key.cache),
                             statuses: g.tally.statuses(),
                             bytes: g.tally.bytes,
                             sized: g.tally.sized,
@@ -159,7 +161,7 @@ impl Counted {
                     .collect();
                 groups.sort_by(|a, b| a.key.cmp(&b.key));
                 let mut eras = desk.eras.clone();
-                eras.sort_by(|a, b| a.version.cmp(&b.version));
+                eras.sort_by(|a, b| (a.since, &a.version).cmp(&(b.since, &b.version)));
                 let lines = snapshot.lines().iter().filter(|(at, _)| at.1 == index).map(|(at, l)| (at.0, *l)).collect();
                 StoredDesk { service: desk.service.clone(), layer: desk.layer, eras, groups, lines }
             })
@@ -172,6 +174,7 @@ impl Counted {
             span: snapshot.span(),
             intake: snapshot.intake().clone(),
             failures: snapshot.failures().clone(),
+            sided: snapshot.failures_since().iter().map(|(since, failures)| (*since, failures.clone())).collect(),
             doings: snapshot.doings().clone(),
         }
     }
@@ -187,13 +190,13 @@ impl Counted {
             parts.lines.extend(stored.lines.iter().map(|(slot, lines)| ((*slot, number), *lines)));
             let here = &mut parts.desks[desk];
             for era in &stored.eras {
-                let index = here.open_era(era.version.as_bytes());
+                let index = here.open_era(era.version.as_bytes(), era.since);
                 here.eras[index] = era.clone();
             }
             for group in &stored.groups {
                 let key = &group.key;
                 let route = here.router.adopt(&key.route());
-                let era = here.open_era(key.era.as_bytes());
+                let era = here.open_era(key.era.as_bytes(), key.since);
                 let mut tally = Tally::default();
                 (tally.bytes, tally.sized) = (group.bytes, group.sized);
                 tally.latency = Fine::unpack(&group.latency);
@@ -218,6 +221,7 @@ impl Counted {
         *parts.span = self.span;
         *parts.intake = self.intake.clone();
         *parts.failures = self.failures.clone();
+        *parts.sided = self.sided.iter().cloned().collect();
         *parts.doings = self.doings.clone();
         snapshot.put_groups(groups);
         snapshot
@@ -270,6 +274,7 @@ mod tests {
             bounds: Arc::new(Bounds::new(&[300_000])),
             limits_us: Arc::new([300_000]),
             routers: Arc::new(|_| Router::new(Arc::default(), Settings::default())),
+            borders: Arc::new([Timestamp::from_seconds(1_700_001_000), Timestamp::from_seconds(1_700_004_000)]),
         }
     }
 

@@ -39,6 +39,7 @@ pub(crate) fn plan() -> Plan {
         bounds: Arc::new(Bounds::new(&[300_000])),
         limits_us: Arc::new([300_000]),
         routers: Arc::new(|_| Router::new(Arc::default(), vitalog::route::table::Settings::default())),
+        borders: Arc::default(),
     }
 }
 

@@ -98,7 +98,7 @@ impl GroupName {
         let route = desk.router.key(key.route);
         Self {
             desk: DeskName { service: desk.service.clone(), layer: desk.layer },
-            key: Some(StoredKey::of(route, &desk.eras[usize::from(key.era)].version, key.auth, key.cache)),
+            key: Some(StoredKey::of(route, &desk.eras[usize::from(key.era)], key.auth, key.cache)),
         }
     }
 
@@ -107,7 +107,7 @@ impl GroupName {
         let desk = snapshot.desk(self.desk.service.as_deref(), self.desk.layer);
         let here = &mut snapshot.parts_mut().desks[desk];
         let stored = self.key.clone().unwrap_or_default();
-        let era = here.open_era(stored.era.as_bytes());
+        let era = here.open_era(stored.era.as_bytes(), stored.since);
         GroupKey {
             desk: u16::try_from(desk).unwrap_or(u16::MAX),
             era: u16::try_from(era).unwrap_or(u16::MAX),
@@ -119,7 +119,7 @@ impl GroupName {
 }
 
 impl StoredKey {
-    pub(super) fn of(route: &RouteKey, era: &str, auth: Auth, cache: Cache) -> Self {
+    pub(super) fn of(route: &RouteKey, era: &Era, auth: Auth, cache: Cache) -> Self {
         Self {
             method: route.method.clone(),
             path: route.path.clone(),
@@ -127,7 +127,8 @@ impl StoredKey {
             refused: route.refused,
             probe: route.probe,
             streaming: route.streaming,
-            era: era.to_owned(),
+            era: era.version.clone(),
+            since: era.since,
             auth: at(&AUTH, &auth),
             cache: at(&CACHE, &cache),
         }
@@ -229,10 +230,10 @@ impl Counted {
             group.latency = latency.pack();
             group.slots = course.track.store();
             let desk = all.desk_of(&course.name.desk);
-            if let Some(era) = desk.eras.iter_mut().find(|e| e.version == group.key.era) {
+            if let Some(era) = desk.eras.iter_mut().find(|e| e.version == group.key.era && e.since == group.key.since) {
                 era.requests += if era.version.is_empty() { 0 } else { requests };
             } else {
-                desk.eras.push(Era { version: group.key.era.clone(), span: None, requests });
+                desk.eras.push(Era { version: group.key.era.clone(), since: group.key.since, span: None, requests });
             }
             desk.groups.push(group);
         }

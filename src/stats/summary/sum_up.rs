@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use super::ExceptionFigures;
 use super::Intake;
 use super::Period;
 use super::RouteFigures;
@@ -20,6 +21,9 @@ use crate::route::learn::Counted;
 use crate::route::learn::name;
 use crate::stats::counts::ErrorRule;
 use crate::stats::counts::is_client_error;
+use crate::stats::deploys;
+use crate::stats::deploys::Mark;
+use crate::stats::deploys::marks;
 use crate::stats::group::Group;
 use crate::stats::group::Layer;
 use crate::stats::latency::HIGHEST_US;
@@ -48,6 +52,8 @@ pub struct Asked {
     pub duplicates: u64,
     /// The zone stamps without one were read in.
     pub zone: Option<String>,
+    /// Deploy marks that were given.
+    pub deploys: Vec<Mark>,
 }
 
 /// A group beside the name its route has in this summary.
@@ -177,13 +183,19 @@ pub fn sum_up(snapshot: &Snapshot, asked: &Asked) -> Summary {
     let in_series: BTreeSet<usize> = (0..names.len()).filter(|n| chosen[*n] && counts(*n)).collect();
     let series = series(snapshot, asked, &names, groups.iter().filter(|g| in_series.contains(&g.name)));
     let figures = |sum: &Sum| sum.figures(&asked.errors, period.seconds);
+    let marks = marks(snapshot, &asked.deploys);
+    let mut exceptions = snapshot.failures().figures();
+    for exception in &mut exceptions {
+        exception.new = is_new(exception, &marks);
+    }
     let mut summary = Summary {
         total: figures(&total),
         services: services.iter().map(|(s, sum)| ServiceFigures { service: s.clone(), figures: figures(sum) }).collect(),
         routes,
         series,
         versions: versions(snapshot),
-        exceptions: snapshot.failures().figures(),
+        exceptions,
+        deploys: marks.iter().map(Mark::deploy).collect(),
         lifecycle: snapshot.doings().figures(),
         input: intake(snapshot, asked, probes),
         period,
@@ -235,20 +247,29 @@ fn intake(snapshot: &Snapshot, asked: &Asked, probes: u64) -> Intake {
     }
 }
 
+/// Whether an exception was never seen before the last mark about its service; `None` where there is none, or no time.
+fn is_new(exception: &ExceptionFigures, marks: &[Mark]) -> Option<bool> {
+    let last = marks.iter().rfind(|m| m.is_about(exception.service.as_deref()))?;
+    Some(exception.first? >= last.at)
+}
+
+/// Each version of each service; hashes of pods only where a service logs no version.
 fn versions(snapshot: &Snapshot) -> Vec<VersionFigures> {
-    let mut all: Vec<VersionFigures> = snapshot
-        .desks()
-        .iter()
-        .flat_map(|desk| {
-            desk.eras.iter().filter(|e| !e.version.is_empty()).map(|era| VersionFigures {
+    let mut found: BTreeMap<(&Option<String>, &str), VersionFigures> = BTreeMap::new();
+    for desk in snapshot.desks() {
+        let known = deploys::versions(snapshot, desk.service.as_deref());
+        for era in desk.eras.iter().filter(|e| known.contains(&e.version)) {
+            let own = found.entry((&desk.service, era.name())).or_insert_with(|| VersionFigures {
                 service: desk.service.clone(),
-                version: era.version.clone(),
-                requests: era.requests,
-                first: era.span.map(|s| s.0),
-                last: era.span.map(|s| s.1),
-            })
-        })
-        .collect();
+                version: era.name().to_owned(),
+                ..VersionFigures::default()
+            });
+            own.requests += era.requests;
+            own.first = own.first.into_iter().chain(era.span.map(|s| s.0)).min();
+            own.last = own.last.into_iter().chain(era.span.map(|s| s.1)).max();
+        }
+    }
+    let mut all: Vec<VersionFigures> = found.into_values().collect();
     all.sort_by(|a, b| (a.first, &a.service, &a.version).cmp(&(b.first, &b.service, &b.version)));
     all
 }

@@ -210,6 +210,7 @@ mod tests {
             bounds: Arc::new(Bounds::default()),
             limits_us: Arc::new([]),
             routers: Arc::new(|_| Router::new(Arc::default(), Settings::default())),
+            borders: Arc::default(),
         })
     }
 

@@ -41,6 +41,7 @@ fn plan() -> Plan {
         bounds: Arc::new(Bounds::new(&[])),
         limits_us: Arc::new([]),
         routers: Arc::new(move |_| Router::new(Arc::clone(&templates), table::Settings::default())),
+        borders: Arc::default(),
     }
 }
 
