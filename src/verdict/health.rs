@@ -121,6 +121,58 @@ pub fn judge(summary: &Summary, service_series: &[Series], promises: &[Promise])
     (whole, services)
 }
 
+/// An alert that fires, as health sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firing {
+    /// Its service.
+    pub service: Option<String>,
+    /// A page's worth, not only a ticket's.
+    pub page: bool,
+    /// What it says, with its figure and time.
+    pub reason: String,
+}
+
+/// The health of a running service: what fires now says how bad it is, `summary` (of the last interval) whether enough
+/// was seen and which routes fail. The whole, and each service in the order of `summary.services`.
+pub fn live(summary: &Summary, firing: &[Firing]) -> (Health, Vec<Health>) {
+    let of_service = |service: &ServiceFigures| {
+        let own = firing.iter().filter(|f| f.service == service.service);
+        let routes = summary.routes.iter().filter(|r| r.service == service.service).collect();
+        live_scope(&service.figures, routes, own, &summary.period)
+    };
+    let services: Vec<Health> = summary.services.iter().map(of_service).collect();
+    let routes = summary.routes.iter().collect();
+    let mut whole = live_scope(&summary.total, routes, firing.iter(), &summary.period);
+    unreadable(summary, &mut whole);
+    (whole, services)
+}
+
+fn live_scope<'a>(
+    figures: &Figures,
+    routes: Vec<&RouteFigures>,
+    firing: impl Iterator<Item = &'a Firing>,
+    period: &Period,
+) -> Health {
+    let mut health = Health::default();
+    for alert in firing {
+        let status = if alert.page { Status::Unhealthy } else { Status::Degraded };
+        health.note(status, alert.reason.clone());
+    }
+    let requests = figures.requests;
+    if requests >= ENOUGH {
+        if health.status == Status::Unknown {
+            health.status = Status::Healthy;
+        }
+        let scope = Scope { figures, routes, series: None, period, promises: &[] };
+        let failing = scope.failing(|r| r.requests >= ENOUGH && share(r.errors, r.requests) >= ROUTE_SHARE);
+        let during = period.start.zip(period.end).map_or("in this interval".to_owned(), |(from, to)| from_to(from, to));
+        note_routes(&mut health, Status::Degraded, &failing, &during);
+    } else if health.status == Status::Unknown {
+        health.reasons.push(format!("{}, at least {ENOUGH} are needed to judge", counted(requests, "request")));
+    }
+    health
+}
+
 /// The worst state of the services, with their reasons, the gravest service first.
 fn worst(summary: &Summary, services: &[Health]) -> Health {
     let mut order: Vec<_> = summary.services.iter().zip(services).filter(|(_, h)| h.status != Status::Unknown).collect();

@@ -13,6 +13,7 @@ pub mod json;
 pub mod markdown;
 pub mod payload;
 pub mod prometheus;
+pub mod pulse;
 pub mod retry;
 pub mod serve;
 pub mod text;
