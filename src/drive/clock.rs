@@ -1,5 +1,7 @@
-//! The only reader of the wall clock.
+//! The only reader of the clocks.
 
+use std::sync::OnceLock;
+use std::time::Instant;
 use std::time::SystemTime;
 
 use crate::time::Timestamp;
@@ -8,6 +10,13 @@ use crate::time::Timestamp;
 #[expect(clippy::disallowed_methods, reason = "this is the place that others are told to look at")]
 pub fn now() -> Timestamp {
     of(SystemTime::now())
+}
+
+/// Microseconds of a clock that nobody sets, since this was asked first.
+#[expect(clippy::disallowed_methods, reason = "this is the place that others are told to look at")]
+pub fn steady() -> i64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    i64::try_from(START.get_or_init(Instant::now).elapsed().as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A moment of the system, as a file's date is one.

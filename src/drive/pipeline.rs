@@ -236,6 +236,8 @@ impl Walk {
                 line: 0,
                 intake: Intake::default(),
                 rests: Rests::default(),
+                arrival: None,
+                last_arrived: None,
                 carry,
                 settings: Arc::clone(settings),
                 source: Arc::clone(source),
@@ -255,6 +257,27 @@ impl Walk {
             }
         }
         carry
+    }
+
+    /// Lines from here on came at this moment: where nothing dates them, that is their time. `None` for archives, and for
+    /// lines that were there when live reading began.
+    pub fn arrived(&mut self, arrival: Option<Timestamp>) {
+        self.count.arrival = arrival;
+    }
+
+    /// When the last line came that had a time of its own; to be handed to the walk that goes on after this one.
+    pub fn last_arrived(&self) -> Option<Timestamp> {
+        self.count.last_arrived
+    }
+
+    /// Goes on behind a walk whose [`Walk::last_arrived`] this was.
+    pub fn set_last_arrived(&mut self, at: Option<Timestamp>) {
+        self.count.last_arrived = at;
+    }
+
+    /// The newest time of a request so far.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.count.carry.newest
     }
 
     /// What the walk relied on so far.
@@ -355,6 +378,18 @@ impl Walk {
         }
         count.finish(out);
     }
+
+    /// Settles what waits for a line that does not come, tracebacks and lines about a request, and goes on; pieces of a
+    /// line are left as they are.
+    pub fn settle(&mut self, out: &mut Snapshot) {
+        self.count.finish(out);
+        self.count.carry.pairer = Pairer::new(self.count.source.pairing);
+    }
+
+    /// Whether something waits that [`Walk::settle`] would settle.
+    pub fn waits(&self) -> bool {
+        !self.count.carry.folders.is_empty() || self.count.carry.pairer.waiting() > 0
+    }
 }
 
 /// One line of a source, as somebody who watches a walk sees it.
@@ -417,7 +452,17 @@ struct Count {
     line: u64,
     intake: Intake,
     rests: Rests,
+    /// When the lines came that are read now; live reading alone knows.
+    arrival: Option<Timestamp>,
+    /// When the last line came that had a time.
+    last_arrived: Option<Timestamp>,
 }
+
+/// A line without a time has that of the one before it, if that came so shortly before, in microseconds; else that of
+/// its own arrival.
+const TOGETHER_US: i64 = SECOND;
+/// A time further ahead of the arrival is no time.
+const AHEAD_US: i64 = 300 * SECOND;
 
 /// Lines around an exception in which its request is looked for.
 const KEEP_LINES: u64 = crate::stats::failures::REACH_LINES;
@@ -477,7 +522,17 @@ impl Count {
     /// Counts `n` lines that are no requests, at the source's last time.
     fn lines(&mut self, kind: Kind, n: u64, whose: usize, out: &mut Snapshot) {
         for _ in 0..n {
-            self.line(kind, whose, self.carry.last, out);
+            self.line(kind, whose, self.latest().0, out);
+        }
+    }
+
+    /// The time of a line that has none: the last one seen, else its arrival.
+    fn latest(&self) -> (Option<Timestamp>, TimeFrom) {
+        match self.arrival {
+            Some(at) if self.last_arrived.is_none_or(|last| at.micros() - last.micros() > TOGETHER_US) => {
+                (Some(at), TimeFrom::Arrival)
+            }
+            _ => (self.carry.last, TimeFrom::Neighbour),
         }
     }
 
@@ -487,9 +542,15 @@ impl Count {
         let from = if own.is_some() { TimeFrom::Line } else { TimeFrom::Wrapper };
         let Some(stamp) = own.or(wrapper) else {
             self.rests.on_last |= !self.rests.dated;
-            return (self.carry.last, TimeFrom::Neighbour);
+            return self.latest();
         };
         let settled = self.dating.settle(stamp, self.carry.last);
+        if let Some(at) = self.arrival {
+            if settled.time.micros() > at.micros().saturating_add(AHEAD_US) {
+                return (Some(at), TimeFrom::Arrival);
+            }
+            self.last_arrived = Some(at);
+        }
         self.rests.on_last |= settled.by_last && !self.rests.dated;
         self.rests.dated = true;
         self.carry.last = Some(settled.time);
@@ -603,6 +664,7 @@ impl Count {
             TimeFrom::Line | TimeFrom::LineAssumed => intake.time_of_line += 1,
             TimeFrom::Wrapper | TimeFrom::WrapperAssumed => intake.time_of_wrapper += 1,
             TimeFrom::Neighbour => intake.time_of_neighbour += 1,
+            TimeFrom::Arrival => intake.time_of_arrival += 1,
         }
         if matches!(from, TimeFrom::LineAssumed | TimeFrom::WrapperAssumed) {
             intake.zone_assumed += 1;
@@ -663,7 +725,7 @@ impl Count {
     }
 
     fn raised(&mut self, exception: Exception, whose: usize, offset: u64, out: &mut Snapshot) {
-        let time = self.carry.last;
+        let (time, _) = self.latest();
         if !self.is_asked_for(time) {
             return;
         }
@@ -798,6 +860,7 @@ enum TimeFrom {
     Wrapper,
     WrapperAssumed,
     Neighbour,
+    Arrival,
 }
 
 impl TimeFrom {

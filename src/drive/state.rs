@@ -283,6 +283,17 @@ impl State {
         Ok((state, loaded, told))
     }
 
+    /// Moves a state out of the way, so that a new one begins; says where it lies now, `None` where there was none. Fails
+    /// with `Fault::State` where another process writes it.
+    pub fn reset(path: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
+        let path = &real(path)?;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let _lock = file::lock(path)?;
+        file::put_away(path, "old", now).map(Some)
+    }
+
     fn load(connection: Connection, lock: Option<File>, settings: &Settings) -> table::Found<(Self, Loaded)> {
         let c = &connection;
         let names = Names::load(c)?;

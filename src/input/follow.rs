@@ -318,6 +318,11 @@ impl Follower {
         (self.saved.replace(state) != Some(state)).then(|| self.bookmark())
     }
 
+    /// Bytes that were seen and are not given yet.
+    pub fn unread(&self) -> u64 {
+        self.rotated.iter().chain(&self.current).map(Piece::unread).sum()
+    }
+
     /// How many files it holds open.
     pub fn open_files(&self) -> usize {
         self.rotated.iter().chain(&self.current).filter(|piece| !piece.is_closed()).count()
@@ -591,6 +596,9 @@ impl Follower {
     fn read_all(&mut self, now: i64, budget: &mut u64, room: &mut Room, tell: &mut Tell<'_>) -> Round {
         let mut at = 0;
         while at <= self.rotated.len() {
+            if *budget == 0 {
+                return Round::More;
+            }
             let is_current = at == self.rotated.len();
             if is_current {
                 self.continue_copy();

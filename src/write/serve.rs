@@ -64,6 +64,9 @@ pub enum Refused {
 /// most two at once.
 pub type Ranges = Arc<dyn Fn(&str) -> Result<Vec<u8>, Refused> + Send + Sync>;
 
+/// Makes `/api/report` as JSON. Called as [`Ranges`] is.
+pub type Whole = Arc<dyn Fn() -> Result<Vec<u8>, Refused> + Send + Sync>;
+
 /// How to serve.
 #[derive(Clone)]
 pub struct Settings {
@@ -77,6 +80,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Reports of a span of time.
     pub ranges: Ranges,
+    /// The report since the state began; where there is none, the published one is given.
+    pub whole: Option<Whole>,
 }
 
 impl fmt::Debug for Settings {
@@ -91,6 +96,7 @@ struct Shared {
     token: Option<String>,
     limits: Limits,
     ranges: Ranges,
+    whole: Option<Whole>,
     published: watch::Sender<Arc<Published>>,
     heart: AtomicU64,
     still: AtomicBool,
@@ -148,6 +154,7 @@ impl Server {
             token: settings.token,
             limits: settings.limits,
             ranges: settings.ranges,
+            whole: settings.whole,
             published: watch::Sender::new(Arc::default()),
             heart: AtomicU64::new(0),
             still: AtomicBool::new(false),

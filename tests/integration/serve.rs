@@ -34,6 +34,7 @@ fn settings(limits: Limits) -> Settings {
         hosts: vec!["metrics.example.com".to_owned()],
         token: Some("s3cret".to_owned()),
         limits,
+        whole: None,
         ranges: Arc::new(|since| match since {
             "15m" => Ok(b"{\"since\":\"15m\"}".to_vec()),
             "9d" => Err(Refused::Cannot("no state".to_owned())),

@@ -305,7 +305,12 @@ pub(super) fn migrate(
 
 /// Moves a damaged state and what belongs to it out of the way; nothing is deleted.
 pub(super) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, Error> {
-    let to = free(path, &format!(".damaged-{}", stamp(now)));
+    put_away(path, "damaged", now)
+}
+
+/// Renames a state and what belongs to it to `FILE.WHY-TIME`.
+pub(super) fn put_away(path: &Path, why: &str, now: Timestamp) -> Result<PathBuf, Error> {
+    let to = free(path, &format!(".{why}-{}", stamp(now)));
     let failed = |e| fault(path, format_args!("setting it aside as '{}': {e}", to.display()));
     // The log first: a crash in between leaves the damaged file without it, never a new one with a stranger's.
     for rest in ["-wal", "-shm", "-journal"] {

@@ -92,6 +92,8 @@ pub struct Following {
     scanned: bool,
     /// Whose turn is next.
     next: usize,
+    /// Logs whose files are looked at and held open, but not read for now.
+    held: BTreeSet<u64>,
     room: Room,
 }
 
@@ -108,7 +110,13 @@ impl Following {
             folders: HashMap::new(),
             scanned: false,
             next: 0,
+            held: BTreeSet::new(),
         }
+    }
+
+    /// From now on the logs of these numbers, and no others, are looked at without being read.
+    pub fn hold(&mut self, held: BTreeSet<u64>) {
+        self.held = held;
     }
 
     /// Says how far the log under `path` was read by an earlier run; to be told before the first scan.
@@ -121,6 +129,11 @@ impl Following {
         let mut left: Vec<_> = self.bookmarks.iter().map(|(path, bookmark)| (path.as_path(), bookmark)).collect();
         left.sort_by_key(|(path, _)| *path);
         left.into_iter()
+    }
+
+    /// What was asked for.
+    pub fn asked(&self) -> &[String] {
+        &self.asked
     }
 
     /// The followers, by their number.
@@ -202,7 +215,8 @@ impl Following {
             let at = (self.next + turn) % count;
             let Some(follower) = self.followers.get_mut(at) else { break };
             let before = follower.open_files();
-            let mut share = TURN.min(budget);
+            let held = self.held.contains(&follower.source());
+            let mut share = if held { 0 } else { TURN.min(budget) };
             let given = share;
             let told = follower.poll(now, &mut share, &mut self.room, tell);
             open = open.saturating_sub(before) + follower.open_files();
@@ -217,7 +231,7 @@ impl Following {
                 open = self.followers.iter().map(Follower::open_files).sum();
             }
             budget -= given - share;
-            look.more |= told.more;
+            look.more |= told.more && !held;
             if budget == 0 && turn + 1 < count {
                 self.next = (at + 1) % count;
                 look.more = true;

@@ -232,7 +232,7 @@ async fn report(query: &str, shared: &Arc<Shared>) -> Response<Page> {
     let Ok(_one) = shared.working.try_acquire() else { return busy() };
     let work = Arc::clone(shared);
     let made = tokio::task::spawn_blocking(move || match since {
-        None => Ok(work.newest().page()),
+        None => work.whole.as_ref().map_or_else(|| Ok(work.newest().page()), |whole| whole().map(Bytes::from)),
         Some(since) => (work.ranges)(&since).map(Bytes::from),
     });
     match made.await {
