@@ -37,6 +37,10 @@ Try:  vitalog analyze app.log";
 pub enum Command {
     /// Read logs to the end and print one report
     Analyze(Box<Analyze>),
+    /// Follow logs: a health summary every minute, alerts at once
+    Tail(Box<Tail>),
+    /// Silence alerts of a running 'tail', through its state
+    Mute(Box<Mute>),
     /// Show what each line was taken for, and how to get the figures that are missing
     Explain(Box<Explain>),
     /// Print the completions of a shell
@@ -113,8 +117,126 @@ impl Explain {
     }
 }
 
-/// What to read and how to understand it.
+const TAIL_EXAMPLES: &str = "Examples:
+  vitalog tail app.log                         from its end; a summary every minute
+  docker logs -f shop 2>&1 | vitalog tail -    from a pipe
+  vitalog tail /var/log/shop --state shop.db   a folder; a restart goes on where this one stopped
+  vitalog tail journal:shop.service --listen 9100
+  vitalog tail app.log -o json                 an object a line
+
+SIGTERM and SIGINT save the state and end with 0; SIGHUP reads the configuration again.";
+
+/// `tail`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = TAIL_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+pub struct Tail {
+    /// What to read
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Read from the start, and count only from then on: '2026-11-22 10:00', RFC 3339, a date, or an age (15m, 6h, 2d)
+    #[arg(long, value_name = "WHEN", env = "VITALOG_SINCE", hide_env = true, help_heading = "Scope")]
+    pub since: Option<String>,
+    /// Count requests to health probes too
+    #[arg(long, env = "VITALOG_INCLUDE_PROBES", hide_env = true, value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = "Scope")]
+    pub include_probes: bool,
+    /// Something was deployed then (repeatable)
+    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true, help_heading = "Scope")]
+    pub deploy: Vec<String>,
+    /// File of deploys, a line each: TIME LABEL; followed while running
+    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true, help_heading = "Scope")]
+    pub deploys: Option<PathBuf>,
+    /// Where positions, counts and alerts are kept, so that a restart goes on where this one stopped
+    /// [default: `$STATE_DIRECTORY/vitalog.db` where systemd sets it, else memory]
+    #[arg(long, value_name = "FILE", env = "VITALOG_STATE", hide_env = true, help_heading = "Following")]
+    pub state: Option<PathBuf>,
+    /// Begin with a new state; the old one is kept beside
+    #[arg(long, env = "VITALOG_RESET_STATE", hide_env = true, value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = "Following")]
+    pub reset_state: bool,
+    /// Read what is there already, too
+    #[arg(long, env = "VITALOG_FROM_START", hide_env = true, value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = "Following")]
+    pub from_start: bool,
+    /// Look once a second instead of being told by the system, as network file systems need
+    #[arg(long, env = "VITALOG_POLL", hide_env = true, value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = "Following")]
+    pub poll: bool,
+    /// Between two summaries [default: 1m]
+    #[arg(long, value_name = "DURATION", env = "VITALOG_EVERY", hide_env = true, help_heading = "Output")]
+    pub every: Option<String>,
+    /// text or json, an object a line [default: text]
+    #[arg(short, long, value_name = "FORM", env = "VITALOG_OUTPUT", hide_env = true, help_heading = "Output")]
+    pub output: Vec<OsString>,
+    /// Serve /metrics, /api/report, /api/alerts, /healthz and /readyz: 9100 (loopback) or an address and a port
+    #[arg(long, value_name = "ADDR", env = "VITALOG_LISTEN", hide_env = true, help_heading = "Output")]
+    pub listen: Option<String>,
+    /// Without effect: files are always followed
+    #[arg(short = 'f', short_alias = 'F', hide = true)]
+    pub follow: bool,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+impl Tail {
+    /// What it shares with `analyze`.
+    pub fn analyze(self) -> Analyze {
+        let scope = Scope {
+            since: self.since,
+            until: None,
+            route: None,
+            include_probes: self.include_probes,
+            deploy: self.deploy,
+            deploys: self.deploys,
+        };
+        let output = Output { output: self.output, fail_on: Vec::new() };
+        Analyze { reading: self.reading, scope, output, talk: self.talk }
+    }
+}
+
+const MUTE_EXAMPLES: &str = "Examples:
+  vitalog mute --state shop.db --service shop --rule available --route 'POST /checkout' --for 2h
+  vitalog mute --state shop.db --for 30m --reason 'database moves'
+  vitalog mute --state shop.db --list
+  vitalog mute --state shop.db --remove 3";
+
+/// `mute`
 #[derive(Debug, Args)]
+#[command(after_help = MUTE_EXAMPLES)]
+pub struct Mute {
+    /// The state of the running 'tail' [default: the configuration's, else `$STATE_DIRECTORY/vitalog.db`]
+    #[arg(long, value_name = "FILE", env = "VITALOG_STATE", hide_env = true)]
+    pub state: Option<PathBuf>,
+    /// Configuration file
+    #[arg(short, long, value_name = "FILE", env = "VITALOG_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    /// Only this service's alerts
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Only this rule's or promise's
+    #[arg(long, value_name = "NAME")]
+    pub rule: Option<String>,
+    /// Only on these routes
+    #[arg(long, value_name = "GLOB")]
+    pub route: Option<String>,
+    /// How long: 30m, 2h, 3d
+    #[arg(long = "for", value_name = "DURATION", conflicts_with_all = ["list", "remove"])]
+    pub length: Option<String>,
+    /// Why, for who looks at the list
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Show what is muted now
+    #[arg(long, conflicts_with_all = ["remove", "service", "rule", "route", "reason"])]
+    pub list: bool,
+    /// End this mute
+    #[arg(long, value_name = "ID", conflicts_with_all = ["service", "rule", "route", "reason"])]
+    pub remove: Option<i64>,
+}
+
+/// What to read and how to understand it.
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Input")]
 pub struct Reading {
     /// Files, directories, globs, or '-' for standard input (the default where that is a pipe)
@@ -177,7 +299,7 @@ pub struct Output {
 }
 
 /// How vitalog speaks of itself.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Talk {
     /// Colours in text: auto, always or never
@@ -227,7 +349,8 @@ mod tests {
     #[test]
     fn commands_that_do_not_work_are_not_shown() {
         let help = CommandLine::command().render_help().to_string();
-        for (shown, word) in [(true, "analyze"), (true, "explain"), (false, "tail"), (false, "completions"), (false, "compare")]
+        for (shown, word) in
+            [(true, "analyze"), (true, "explain"), (true, "tail"), (true, "mute"), (false, "completions"), (false, "compare")]
         {
             assert_eq!(shown, help.contains(&format!("  {word}")), "{word}\n{help}");
         }

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod prepare;
 pub mod progress;
 pub mod settings;
+pub mod tail;
 pub mod when;
 
 use std::ffi::OsString;
@@ -51,6 +52,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCod
     };
     let ended = match line.command {
         Command::Analyze(analyze) => analyze_command(*analyze, now),
+        Command::Tail(tail) => tail_command(*tail, now),
+        Command::Mute(mute) => mute_command(&mute, now),
         Command::Explain(explain) => explain_command(*explain, now),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
@@ -74,6 +77,18 @@ fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error
 fn explain_command(typed: args::Explain, now: Timestamp) -> Result<Exit, Error> {
     let variable = |name: &str| std::env::var(name).ok();
     Ok(explain::explain(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("explain")))
+}
+
+/// `tail`: a live run.
+fn tail_command(typed: args::Tail, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(tail::tail(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("tail")))
+}
+
+/// `mute`: silences in a running one's state.
+fn mute_command(typed: &args::Mute, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    tail::mute(typed, &around(&variable, now))
 }
 
 /// What the process finds around itself.

@@ -305,6 +305,11 @@ fn fail_on(text: &str) -> Result<FailOn, Error> {
     }
 }
 
+/// What the configuration file in use says.
+pub fn config_of(named: Option<&Path>, around: &Environment<'_>) -> Result<Config, Error> {
+    configuration(named, around).map(|(_, config)| config)
+}
+
 /// The file in use and what it says.
 fn configuration(named: Option<&Path>, around: &Environment<'_>) -> Result<(Option<PathBuf>, Config), Error> {
     let found = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
