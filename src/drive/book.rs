@@ -60,7 +60,7 @@ impl Book {
                         pid,
                     };
                     if let Some(tie) = page(&mut self.ties, at.instance).request(&failed) {
-                        out.failed(at.time, |failures| failures.tie(at.service.as_deref(), &tie));
+                        out.tie(at.service.as_deref(), &tie, at.time);
                     }
                 }
                 Event::Raised { at, exception } => {
@@ -72,9 +72,9 @@ impl Book {
                     let desk = out.desk(at.service.as_deref(), at.layer);
                     out.happened(desk, at.time, &SlotLines { exceptions: 1, ..SlotLines::default() });
                     let mark = Mark::new(at.time, at.source, at.offset);
-                    out.failed(at.time, |failures| failures.record(at.service.as_deref(), &exception, mark));
+                    out.exception(at.service.as_deref(), &exception, mark);
                     if let Some(tie) = told.tie {
-                        out.failed(at.time, |failures| failures.tie(at.service.as_deref(), &tie));
+                        out.tie(at.service.as_deref(), &tie, at.time);
                     }
                 }
             }

@@ -36,6 +36,7 @@ use crate::parse::traceback;
 use crate::parse::traceback::Folder;
 use crate::parse::traceback::Offer;
 use crate::parse::traceback::Taken;
+use crate::route::RouteId;
 use crate::stats::group::Layer;
 use crate::stats::intake::Intake;
 use crate::stats::intake::Kind;
@@ -570,7 +571,7 @@ impl Count {
                 if let Some(exception) = raised {
                     self.raised(exception, whose, offset, out);
                 }
-                self.request(&record, hint, whose, offset, out);
+                self.request(&record, text, hint, whose, offset, out);
             }
             Look::Malformed(reject) => {
                 let (time, _) = self.time(None, hint.time);
@@ -582,13 +583,13 @@ impl Count {
 
     /// Takes a record about a request: counted at once, or held until the other line about it has come.
     #[inline]
-    fn request(&mut self, record: &Record<'_>, hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
+    fn request(&mut self, record: &Record<'_>, text: &[u8], hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
         if self.alone {
             if record.role == Role::Start {
                 let (time, _) = self.time(record.time, hint.time);
                 self.line(Kind::Companion, whose, time, out);
             } else {
-                self.complete(record, hint.time, whose, offset, out);
+                self.complete(record, text, hint.time, whose, offset, out);
             }
             return;
         }
@@ -599,14 +600,14 @@ impl Count {
         };
         let mut pairer = std::mem::take(&mut self.carry.pairer);
         let aside = Aside { time: hint.time, offset, instance };
-        let companions = pairer.take(record, aside, |record, aside| self.paired(record, aside, out));
+        let companions = pairer.take(record, aside, |record, aside| self.paired(record, text, aside, out));
         self.carry.pairer = pairer;
         self.lines(Kind::Companion, companions, whose, out);
     }
 
-    fn paired(&mut self, record: &Record<'_>, aside: Aside, out: &mut Snapshot) {
+    fn paired(&mut self, record: &Record<'_>, text: &[u8], aside: Aside, out: &mut Snapshot) {
         let whose = self.known(aside.instance, out);
-        self.complete(record, aside.time, whose, aside.offset, out);
+        self.complete(record, text, aside.time, whose, aside.offset, out);
     }
 
     /// Whose number that is: seen by this walk, or by the one before it.
@@ -620,25 +621,42 @@ impl Count {
         self.whose.len() - 1
     }
 
-    /// Counts one request.
+    /// Counts one request, at the latest from the line `text`.
     #[inline]
-    fn complete(&mut self, record: &Record<'_>, wrapper: Option<Stamp>, whose: usize, offset: u64, out: &mut Snapshot) {
+    fn complete(
+        &mut self,
+        record: &Record<'_>,
+        text: &[u8],
+        wrapper: Option<Stamp>,
+        whose: usize,
+        offset: u64,
+        out: &mut Snapshot,
+    ) {
         let (time, from) = self.time(record.time, wrapper);
         let desk = self.desk(whose, out);
         self.intake.count(Kind::Request);
         out.line(desk, Kind::Request, time);
-        self.dated(time, from, out.intake_mut());
+        let late = self.dated(time, from, out.intake_mut());
         if !self.is_asked_for(time) {
             return;
         }
         let websocket = record.status == Some(101) || record.method == b"WEBSOCKET";
         let pod = self.whose.get(whose).map(|w| &*w.version).filter(|pod| !pod.is_empty() && record.version.is_empty());
+        let count = |record: &Record<'_>, out: &mut Snapshot| {
+            if late { out.late_request(desk, record, time) } else { out.request(desk, record, time) }
+        };
         let route = if websocket && record.latency_us.is_some() || pod.is_some() {
             let latency_us = record.latency_us.filter(|_| !websocket);
-            out.request(desk, &Record { latency_us, version: pod.unwrap_or(record.version), ..*record }, time)
+            count(&Record { latency_us, version: pod.unwrap_or(record.version), ..*record }, out)
         } else {
-            out.request(desk, record, time)
+            count(record, out)
         };
+        if out.listens() {
+            let slow = |limit: &u64| record.latency_us.is_some_and(|us| us > *limit);
+            if record.status >= Some(500) || out.plan().limits_us.iter().any(slow) {
+                self.bad_one(record, text, route, desk, time, out);
+            }
+        }
         if record.status == Some(500) {
             let key = out.router(desk).key(route);
             let route = format!("{} {}", key.method, key.path);
@@ -653,12 +671,29 @@ impl Count {
         }
     }
 
-    /// Notes where a request's time came from, and whether it is late.
+    /// Keeps a line about a request that went wrong for whoever listens.
+    fn bad_one(
+        &mut self,
+        record: &Record<'_>,
+        text: &[u8],
+        route: RouteId,
+        desk: usize,
+        time: Option<Timestamp>,
+        out: &mut Snapshot,
+    ) {
+        // Of a pair, the line at hand may be about another request.
+        if memchr::memmem::find(text, record.path).is_some() {
+            let path = String::from_utf8_lossy(record.path);
+            out.example(desk, route, time, |key| redact::example(&String::from_utf8_lossy(text), &path, &key.path));
+        }
+    }
+
+    /// Notes where a request's time came from; whether it is late.
     #[inline]
-    fn dated(&mut self, time: Option<Timestamp>, from: TimeFrom, intake: &mut Intake) {
+    fn dated(&mut self, time: Option<Timestamp>, from: TimeFrom, intake: &mut Intake) -> bool {
         let Some(time) = time else {
             intake.undated += 1;
-            return;
+            return false;
         };
         match from {
             TimeFrom::Line | TimeFrom::LineAssumed => intake.time_of_line += 1,
@@ -674,11 +709,14 @@ impl Count {
         }
         match self.carry.newest {
             Some(newest) if newest >= time => {
-                if is_late(time, newest, self.settings.lateness_us) {
-                    intake.late += 1;
-                }
+                let late = is_late(time, newest, self.settings.lateness_us);
+                intake.late += u64::from(late);
+                late
             }
-            _ => self.carry.newest = Some(time),
+            _ => {
+                self.carry.newest = Some(time);
+                false
+            }
         }
     }
 
@@ -842,7 +880,7 @@ impl Count {
             self.offered(offer, 0, 0, out);
         }
         let mut pairer = std::mem::take(&mut self.carry.pairer);
-        let companions = pairer.finish(|record, aside| self.paired(record, aside, out));
+        let companions = pairer.finish(|record, aside| self.paired(record, b"", aside, out));
         self.lines(Kind::Companion, companions, 0, out);
     }
 }

@@ -49,6 +49,11 @@ impl Mark {
     pub fn new(at: Option<Timestamp>, source: u64, offset: u64) -> Self {
         Self { micros: at.map_or(i64::MAX, Timestamp::micros), source, offset }
     }
+
+    /// The time, where known.
+    pub fn time(&self) -> Option<Timestamp> {
+        (self.micros != i64::MAX).then_some(Timestamp(self.micros))
+    }
 }
 
 /// One kind of exception.
@@ -157,7 +162,7 @@ impl Failures {
     }
 }
 
-fn key(service: Option<&str>, kind: &str, place: &str) -> FailureKey {
+pub(super) fn key(service: Option<&str>, kind: &str, place: &str) -> FailureKey {
     FailureKey { service: service.map(str::to_owned), kind: kind.to_owned(), place: place.to_owned() }
 }
 

@@ -9,6 +9,7 @@ pub mod intake;
 pub mod latency;
 pub mod slots;
 pub mod snapshot;
+pub mod steps;
 pub mod stored;
 pub mod summary;
 pub mod tally;

@@ -13,7 +13,11 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::doings::Doings;
+use super::failures;
+use super::failures::FailureKey;
 use super::failures::Failures;
+use super::failures::Mark;
+use super::failures::Tie;
 use super::group::Group;
 use super::group::GroupKey;
 use super::group::Layer;
@@ -24,11 +28,19 @@ use super::intake::Kinds;
 use super::latency::Bounds;
 use super::slots::Slot;
 use super::slots::Track;
+use super::steps::Example;
+use super::steps::Moment;
+use super::steps::Raise;
+pub use super::steps::Step;
+use super::steps::Steps;
 use super::tally::Tally;
 use crate::parse::Auth;
 use crate::parse::Cache;
+use crate::parse::Exception;
 use crate::parse::Record;
+use crate::parse::redact;
 use crate::route::RouteId;
+use crate::route::RouteKey;
 use crate::route::table::Router;
 use crate::time::Timestamp;
 
@@ -128,6 +140,13 @@ struct Hit {
     status: u16,
 }
 
+impl Hit {
+    fn moment(&self) -> Moment {
+        let Self { group, second, latency_us, bytes, status } = *self;
+        Moment { second, group, latency_us, bytes, status }
+    }
+}
+
 /// Lines of one slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotLines {
@@ -149,17 +168,6 @@ impl SlotLines {
         self.starts += other.starts;
         self.worker_deaths += other.worker_deaths;
     }
-}
-
-/// What happened in one second: what judging folds over.
-#[derive(Debug, Clone, Default)]
-pub struct Step {
-    /// Seconds since 1970.
-    pub second: u32,
-    /// What each group did, in the order groups were opened; slots are tidy.
-    pub groups: Vec<(GroupKey, Slot)>,
-    /// Lines of each desk, ascending.
-    pub lines: Vec<(u16, SlotLines)>,
 }
 
 /// Everything counted and measured.
@@ -187,15 +195,6 @@ pub struct Snapshot {
     sided: BTreeMap<Option<Timestamp>, Failures>,
     doings: Doings,
     steps: Option<Steps>,
-}
-
-/// Seconds kept for whoever listens.
-#[derive(Debug, Default)]
-struct Steps {
-    /// By second and group.
-    groups: BTreeMap<(u32, u32), Slot>,
-    /// By second and desk.
-    lines: BTreeMap<(u32, u16), SlotLines>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -256,6 +255,56 @@ impl Snapshot {
     /// From now on every second's doings are kept until [`Snapshot::take_steps`] fetches them.
     pub fn listen(&mut self) {
         self.steps.get_or_insert_default();
+    }
+
+    /// Whether somebody listens.
+    pub fn listens(&self) -> bool {
+        self.steps.is_some()
+    }
+
+    /// Counts a request that came when its second had been closed: it is in no step.
+    pub fn late_request(&mut self, desk: usize, record: &Record<'_>, time: Option<Timestamp>) -> RouteId {
+        if self.steps.is_none() {
+            return self.request(desk, record, time);
+        }
+        self.flush();
+        let place = self.steps.as_ref().map(Steps::place);
+        let route = self.request(desk, record, time);
+        self.flush();
+        if let (Some(steps), Some(place)) = (&mut self.steps, place) {
+            steps.back_to(place);
+        }
+        route
+    }
+
+    /// Counts one exception of a service.
+    pub fn exception(&mut self, service: Option<&str>, exception: &Exception, mark: Mark) {
+        self.failed(mark.time(), |failures| failures.record(service, exception, mark));
+        let message = redact::message(&exception.message);
+        self.raised(mark.time(), failures::key(service, &exception.kind, &exception.place), Some(message), None);
+    }
+
+    /// Notes at `time` that an exception failed a route.
+    pub fn tie(&mut self, service: Option<&str>, tie: &Tie, time: Option<Timestamp>) {
+        self.failed(at, |failures| failures.tie(service, tie));
+        self.raised(time, failures::key(service, &tie.kind, &tie.place), None, Some(tie.route.clone()));
+    }
+
+    fn raised(&mut self, time: Option<Timestamp>, key: FailureKey, message: Option<String>, route: Option<String>) {
+        if let (Some(steps), Some(time)) = (&mut self.steps, time) {
+            steps.raise(second_of(time), Raise { key, message, route });
+        }
+    }
+
+    /// Keeps a redacted line of a request that went wrong for whoever listens, as far as there is room; `line` makes it.
+    pub fn example(&mut self, desk: usize, route: RouteId, time: Option<Timestamp>, line: impl FnOnce(&RouteKey) -> String) {
+        let (Some(steps), Some(time)) = (&mut self.steps, time) else { return };
+        let desk = &self.desks[desk];
+        if steps.wants_example(second_of(time), desk.service.as_deref()) {
+            let key = desk.router.key(route);
+            let (service, route) = (desk.service.clone(), format!("{} {}", key.method, key.path));
+            steps.example(second_of(time), Example { service, route, line: line(key) });
+        }
     }
 
     /// The desk of a service and layer, opened where needed.
@@ -355,8 +404,9 @@ impl Snapshot {
             let bytes = record.bytes.unwrap_or(0);
             self.groups[group as usize].track.slot(second / self.width).record(status, bytes, record.latency_us, &limits);
             if let Some(steps) = &mut self.steps {
-                let slot = steps.groups.entry((second, group)).or_insert_with(|| Slot::new(second));
+                let mut slot = Slot::new(second);
                 slot.record(status, bytes, record.latency_us, &limits);
+                steps.huge(second, group, slot);
             }
         }
     }
@@ -421,7 +471,7 @@ impl Snapshot {
     }
 
     /// Counts into the exceptions of everything, and into those of the part of time that `time` lies in.
-    pub fn failed(&mut self, time: Option<Timestamp>, count: impl Fn(&mut Failures)) {
+    fn failed(&mut self, time: Option<Timestamp>, count: impl Fn(&mut Failures)) {
         count(&mut self.failures);
         if !self.plan.borders.is_empty() {
             count(self.sided.entry(self.plan.since(time)).or_default());
@@ -478,6 +528,9 @@ impl Snapshot {
             let last = dated.max().unwrap_or(first);
             self.reach(first, last);
         }
+        if let Some(steps) = &mut self.steps {
+            steps.extend(self.hits.iter().filter(|h| h.second != ABSENT).map(Hit::moment));
+        }
         self.links.clear();
         self.links.resize(self.hits.len(), NONE);
         for (i, hit) in (0..).zip(&self.hits) {
@@ -501,10 +554,6 @@ impl Snapshot {
                 if hit.second != ABSENT {
                     let slot = track.slot(slot_of(hit.second, self.width));
                     slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
-                    if let Some(steps) = &mut self.steps {
-                        let slot = steps.groups.entry((hit.second, group)).or_insert_with(|| Slot::new(hit.second));
-                        slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
-                    }
                 }
                 at = self.links[at as usize];
             }
@@ -526,6 +575,10 @@ impl Snapshot {
 
     /// After a router has folded its keys: groups that are one now become one.
     fn fold(&mut self, desk: usize, moved: &BTreeMap<RouteId, RouteId>) {
+        let before = self.numbered(|key| {
+            let to = moved.get(&key.route).filter(|_| usize::from(key.desk) == desk);
+            GroupKey { route: to.copied().unwrap_or(key.route), ..key }
+        });
         let mut kept: BTreeMap<GroupKey, Group> = BTreeMap::new();
         for mut group in std::mem::take(&mut self.groups) {
             if usize::from(group.key.desk) == desk
@@ -536,6 +589,23 @@ impl Snapshot {
             take_in(&mut kept, group);
         }
         self.rebuild(kept);
+        self.renumber(&before);
+    }
+
+    /// What groups are called, by their present numbers, as far as anybody needs to know: while seconds wait.
+    fn numbered(&self, name: impl Fn(GroupKey) -> GroupKey) -> Vec<GroupKey> {
+        match &self.steps {
+            Some(steps) if steps.has_requests() => self.groups.iter().map(|group| name(group.key)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Seconds that wait follow when groups have other numbers.
+    fn renumber(&mut self, before: &[GroupKey]) {
+        let Some(steps) = self.steps.as_mut().filter(|_| !before.is_empty()) else { return };
+        let places: BTreeMap<GroupKey, u32> = (0..).zip(&self.groups).map(|(at, group)| (group.key, at)).collect();
+        let new: Vec<u32> = before.iter().map(|key| places.get(key).copied().unwrap_or(0)).collect();
+        steps.renumber(&new);
     }
 
     fn rebuild(&mut self, kept: BTreeMap<GroupKey, Group>) {
@@ -573,6 +643,7 @@ impl Snapshot {
             self.sided.entry(since).or_default().merge(failures);
         }
         self.doings.merge(std::mem::take(&mut other.doings));
+        let before = self.numbered(|key| key);
         let mut kept: BTreeMap<GroupKey, Group> = BTreeMap::new();
         for group in std::mem::take(&mut self.groups) {
             take_in(&mut kept, group);
@@ -592,6 +663,7 @@ impl Snapshot {
             take_in(&mut kept, group);
         }
         self.rebuild(kept);
+        self.renumber(&before);
         self.fold_all();
     }
 
@@ -624,7 +696,7 @@ impl Snapshot {
             }
             self.lines.entry((second / self.width, desk)).or_default().add(&here);
             if let Some(steps) = &mut self.steps {
-                steps.lines.entry((second, desk)).or_default().add(&here);
+                steps.lines(second, desk, &here);
             }
         }
     }
@@ -640,21 +712,7 @@ impl Snapshot {
     pub fn take_steps(&mut self, end: u32) -> Vec<Step> {
         self.close();
         let Some(steps) = &mut self.steps else { return Vec::new() };
-        let groups_left = steps.groups.split_off(&(end, 0));
-        let lines_left = steps.lines.split_off(&(end, 0));
-        let groups = std::mem::replace(&mut steps.groups, groups_left);
-        let lines = std::mem::replace(&mut steps.lines, lines_left);
-        let mut closed: BTreeMap<u32, Step> = BTreeMap::new();
-        let step = |second| Step { second, ..Step::default() };
-        for ((second, group), mut slot) in groups {
-            slot.tidy();
-            let key = self.groups[group as usize].key;
-            closed.entry(second).or_insert_with(|| step(second)).groups.push((key, slot));
-        }
-        for ((second, desk), here) in lines {
-            closed.entry(second).or_insert_with(|| step(second)).lines.push((desk, here));
-        }
-        closed.into_values().collect()
+        steps.take(end, |group| self.groups[group as usize].key, &self.plan.limits_us)
     }
 
     /// The plan it was recorded with.

@@ -186,7 +186,7 @@ impl Second {
             }
         }
         lines.sort_by_key(|l| l.0);
-        Step { second: self.second, groups, lines }
+        Step { second: self.second, groups, lines, ..Step::default() }
     }
 }
 

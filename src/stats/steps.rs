@@ -1,0 +1,319 @@
+//! What happened in each second, for whoever judges: kept as it comes while recording, put in order when it is fetched.
+//!
+//! Recording appends, so that listening costs a few nanoseconds a request; grouping by second waits for
+//! [`Snapshot::take_steps`](super::snapshot::Snapshot::take_steps). Numbers of groups follow the snapshot's when it
+//! renumbers them. Beside counts stand what explains them: exceptions, and redacted lines of requests that went wrong.
+
+use std::collections::BTreeMap;
+
+use super::failures::FailureKey;
+use super::group::GroupKey;
+use super::slots::Slot;
+use super::snapshot::SlotLines;
+
+/// What happened in one second: what judging folds over.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    /// Seconds since 1970.
+    pub second: u32,
+    /// What each group did, in the order groups were opened; slots are tidy.
+    pub groups: Vec<(GroupKey, Slot)>,
+    /// Lines of each desk, ascending.
+    pub lines: Vec<(u16, SlotLines)>,
+    /// Exceptions, in the order they were settled.
+    pub raised: Vec<Raise>,
+    /// Redacted lines of requests that went wrong: a few.
+    pub examples: Vec<Example>,
+}
+
+/// An exception, or the news which route it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raise {
+    /// Which.
+    pub key: FailureKey,
+    /// The redacted message; `None` where this only names a route.
+    pub message: Option<String>,
+    /// The route it failed, where known by now: `GET /items/{id}`.
+    pub route: Option<String>,
+}
+
+/// A redacted line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// The service; `None` where nothing names it.
+    pub service: Option<String>,
+    /// `GET /items/{id}`.
+    pub route: String,
+    /// The line.
+    pub line: String,
+}
+
+/// One request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) second: u32,
+    pub(super) group: u32,
+    /// [`NOT`] where not logged.
+    pub(super) latency_us: u32,
+    pub(super) bytes: u32,
+    pub(super) status: u16,
+}
+
+/// Stands for a figure that was not logged.
+pub(super) const NOT: u32 = u32::MAX;
+/// Exceptions between two fetches, at most; those beyond are counted in totals alone.
+const RAISED: usize = 20_000;
+/// Lines between two fetches, at most.
+const EXAMPLES: usize = 2_000;
+/// Lines of one second and service, at most.
+const EXAMPLES_HERE: usize = 2;
+
+/// Seconds kept for whoever listens.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    moments: Vec<Moment>,
+    /// Those with a figure of more than 32 bits: second, group, and the slot they make.
+    huge: Vec<(u32, u32, Slot)>,
+    lines: BTreeMap<(u32, u16), SlotLines>,
+    raised: Vec<(u32, Raise)>,
+    examples: Vec<(u32, Example)>,
+}
+
+impl Steps {
+    pub(super) fn extend(&mut self, moments: impl Iterator<Item = Moment>) {
+        self.moments.extend(moments);
+    }
+
+    pub(super) fn huge(&mut self, second: u32, group: u32, slot: Slot) {
+        self.huge.push((second, group, slot));
+    }
+
+    pub(super) fn lines(&mut self, second: u32, desk: u16, lines: &SlotLines) {
+        self.lines.entry((second, desk)).or_default().add(lines);
+    }
+
+    pub(super) fn raise(&mut self, second: u32, raise: Raise) {
+        if self.raised.len() < RAISED {
+            self.raised.push((second, raise));
+        }
+    }
+
+    /// Whether one more line of this second and service is wanted.
+    pub(super) fn wants_example(&self, second: u32, service: Option<&str>) -> bool {
+        let here = self.examples.iter().rev().take_while(|e| e.0 == second).filter(|e| e.1.service.as_deref() == service);
+        self.examples.len() < EXAMPLES && here.count() < EXAMPLES_HERE
+    }
+
+    pub(super) fn example(&mut self, second: u32, example: Example) {
+        self.examples.push((second, example));
+    }
+
+    /// Where the stream of requests stands, for [`Steps::back_to`].
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.moments.len(), self.huge.len())
+    }
+
+    /// Forgets the requests since `place`.
+    pub(super) fn back_to(&mut self, place: (usize, usize)) {
+        self.moments.truncate(place.0);
+        self.huge.truncate(place.1);
+    }
+
+    /// Whether any request waits.
+    pub(super) fn has_requests(&self) -> bool {
+        !(self.moments.is_empty() && self.huge.is_empty())
+    }
+
+    /// Groups have other numbers from now on.
+    pub(super) fn renumber(&mut self, new: &[u32]) {
+        let to = |group: &mut u32| *group = new.get(*group as usize).copied().unwrap_or(*group);
+        self.moments.iter_mut().for_each(|moment| to(&mut moment.group));
+        self.huge.iter_mut().for_each(|huge| to(&mut huge.1));
+    }
+
+    /// Takes the seconds before `end`, ascending. `key` names a group, `limits_us` are those counted exactly.
+    pub(super) fn take(&mut self, end: u32, key: impl Fn(u32) -> GroupKey, limits_us: &[u64]) -> Vec<Step> {
+        let lines_left = self.lines.split_off(&(end, 0));
+        let lines = std::mem::replace(&mut self.lines, lines_left);
+        let mut moments = apart(&mut self.moments, |m| m.second < end);
+        let mut huge = apart(&mut self.huge, |h| h.0 < end);
+        moments.sort_unstable_by_key(|m| (m.second, m.group));
+        huge.sort_by_key(|h| (h.0, h.1));
+        let mut closed = Closed { steps: Vec::new(), key };
+        let mut huge = huge.into_iter().peekable();
+        for here in moments.chunk_by(|a, b| (a.second, a.group) == (b.second, b.group)) {
+            let Some(first) = here.first() else { continue };
+            while let Some((second, group, slot)) = huge.next_if(|h| (h.0, h.1) < (first.second, first.group)) {
+                closed.add(second, group, slot);
+            }
+            let mut slot = Slot::new(first.second);
+            for moment in here {
+                let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
+                let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
+                slot.record(moment.status, bytes, latency_us, limits_us);
+            }
+            closed.add(first.second, first.group, slot);
+        }
+        huge.for_each(|(second, group, slot)| closed.add(second, group, slot));
+        let mut steps = closed.steps;
+        for ((second, desk), lines) in lines {
+            at(&mut steps, second).lines.push((desk, lines));
+        }
+        for (second, raise) in apart(&mut self.raised, |r| r.0 < end) {
+            at(&mut steps, second).raised.push(raise);
+        }
+        for (second, example) in apart(&mut self.examples, |e| e.0 < end) {
+            at(&mut steps, second).examples.push(example);
+        }
+        steps
+    }
+}
+
+/// Takes those for which `is` holds, in their order.
+fn apart<T>(all: &mut Vec<T>, is: impl Fn(&T) -> bool) -> Vec<T> {
+    if all.iter().all(&is) {
+        return std::mem::take(all);
+    }
+    all.extract_if(.., |one| is(one)).collect()
+}
+
+/// The step of a second, among ascending ones.
+fn at(steps: &mut Vec<Step>, second: u32) -> &mut Step {
+    let place = match steps.last() {
+        Some(last) if last.second == second => steps.len() - 1,
+        _ => match steps.binary_search_by_key(&second, |step| step.second) {
+            Ok(place) => place,
+            Err(place) => {
+                steps.insert(place, Step { second, ..Step::default() });
+                place
+            }
+        },
+    };
+    &mut steps[place]
+}
+
+struct Closed<K> {
+    steps: Vec<Step>,
+    key: K,
+}
+
+impl<K: Fn(u32) -> GroupKey> Closed<K> {
+    /// Adds what a group did; seconds and groups come ascending.
+    fn add(&mut self, second: u32, group: u32, mut slot: Slot) {
+        let key = (self.key)(group);
+        if self.steps.last().is_none_or(|last| last.second != second) {
+            self.steps.push(Step { second, ..Step::default() });
+        }
+        let Some(step) = self.steps.last_mut() else { return };
+        match step.groups.last_mut() {
+            Some((same, own)) if *same == key => {
+                own.add(&slot);
+                own.tidy();
+            }
+            _ => {
+                slot.tidy();
+                step.groups.push((key, slot));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::parse::Record;
+    use crate::route::table;
+    use crate::route::table::Router;
+    use crate::route::template::Templates;
+    use crate::stats::group::Layer;
+    use crate::stats::latency::Bounds;
+    use crate::stats::snapshot::Plan;
+    use crate::stats::snapshot::Snapshot;
+    use crate::time::Timestamp;
+
+    fn listening() -> Snapshot {
+        let plan = Plan {
+            bounds: Arc::new(Bounds::new(&[])),
+            limits_us: Arc::from([]),
+            routers: Arc::new(|_| Router::new(Arc::new(Templates::build(&[], &[]).unwrap()), table::Settings::default())),
+        };
+        let mut snapshot = Snapshot::empty(plan);
+        snapshot.listen();
+        snapshot
+    }
+
+    fn get(path: &str, status: u16) -> Record<'_> {
+        Record { method: b"GET", path: path.as_bytes(), status: Some(status), latency_us: Some(1000), ..Record::default() }
+    }
+
+    /// Requests of `GET /kept` by second, and of all others.
+    fn counted(steps: &[Step], snapshot: &Snapshot, desk: usize) -> (Vec<(u32, u64)>, u64) {
+        let (mut kept, mut others) = (Vec::new(), 0);
+        for step in steps {
+            for (key, slot) in &step.groups {
+                match snapshot.router(desk).key(key.route).path.as_str() {
+                    "/kept" => kept.push((step.second, slot.requests())),
+                    _ => others += slot.requests(),
+                }
+            }
+        }
+        (kept, others)
+    }
+
+    #[test]
+    fn seconds_that_wait_keep_their_groups_when_routes_are_folded() {
+        let mut snapshot = listening();
+        let desk = snapshot.desk(None, Layer::App);
+        for n in 0..60_000_u32 {
+            let time = Some(Timestamp::from_seconds(i64::from(n / 20_000)));
+            let own = format!("/page/some-title-{}/x{n}y", n % 7919);
+            snapshot.request(desk, &get(if n % 100 == 0 { "/kept" } else { &own }, 200), time);
+        }
+        let steps = snapshot.take_steps(u32::MAX);
+        assert_eq!((vec![(0, 200), (1, 200), (2, 200)], 59_400), counted(&steps, &snapshot, desk));
+    }
+
+    #[test]
+    fn what_comes_late_is_in_totals_and_in_no_second() {
+        let mut snapshot = listening();
+        let desk = snapshot.desk(None, Layer::App);
+        let at = |s| Some(Timestamp::from_seconds(s));
+        snapshot.request(desk, &get("/kept", 200), at(100));
+        snapshot.late_request(desk, &get("/kept", 200), at(10));
+        snapshot.late_request(desk, &Record { latency_us: Some(1 << 40), ..get("/kept", 200) }, at(11));
+        snapshot.request(desk, &get("/kept", 200), at(101));
+        let steps = snapshot.take_steps(u32::MAX);
+        assert_eq!((vec![(100, 1), (101, 1)], 0), counted(&steps, &snapshot, desk));
+        assert_eq!(4, snapshot.groups()[0].tally.requests());
+    }
+
+    #[test]
+    fn only_seconds_that_are_over_are_fetched() {
+        let mut snapshot = listening();
+        let desk = snapshot.desk(None, Layer::App);
+        for n in [3, 1, 2, 1] {
+            snapshot.request(desk, &get("/kept", 200), Some(Timestamp::from_seconds(n)));
+        }
+        let early = snapshot.take_steps(2);
+        assert_eq!(vec![(1, 2)], counted(&early, &snapshot, desk).0);
+        let rest = snapshot.take_steps(u32::MAX);
+        assert_eq!(vec![(2, 1), (3, 1)], counted(&rest, &snapshot, desk).0);
+    }
+
+    #[test]
+    fn a_few_lines_of_what_went_wrong_are_kept() {
+        let mut snapshot = listening();
+        let desk = snapshot.desk(None, Layer::App);
+        for n in 0..10 {
+            let at = Some(Timestamp::from_seconds(n / 5));
+            let route = snapshot.request(desk, &get("/kept", 500), at);
+            snapshot.example(desk, route, at, |key| format!("{} {n}", key.path));
+        }
+        let steps = snapshot.take_steps(u32::MAX);
+        let lines: Vec<_> = steps.iter().map(|s| s.examples.iter().map(|e| e.line.as_str()).collect::<Vec<_>>()).collect();
+        assert_eq!(vec![vec!["/kept 0", "/kept 1"], vec!["/kept 5", "/kept 6"]], lines);
+        assert_eq!("GET /kept", steps[0].examples[0].route);
+    }
+}
