@@ -11,6 +11,7 @@ pub mod exit;
 pub mod explain;
 pub mod prepare;
 pub mod progress;
+pub mod rules;
 pub mod settings;
 pub mod tail;
 pub mod when;

@@ -7,6 +7,7 @@ pub mod book;
 pub mod clock;
 pub mod examples;
 pub mod fetch;
+pub mod judge;
 pub mod live;
 pub mod pipeline;
 mod share;

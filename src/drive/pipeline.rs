@@ -654,7 +654,7 @@ impl Count {
         if out.listens() {
             let slow = |limit: &u64| record.latency_us.is_some_and(|us| us > *limit);
             if record.status >= Some(500) || out.plan().limits_us.iter().any(slow) {
-                self.bad_one(record, text, route, desk, time, out);
+                keep_line(record, text, route, desk, time, out);
             }
         }
         if record.status == Some(500) {
@@ -668,23 +668,6 @@ impl Count {
             let own = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
             let exception = Exception { request_id: own(record.request_id), pid: record.pid, ..exception };
             self.raised(exception, whose, offset, out);
-        }
-    }
-
-    /// Keeps a line about a request that went wrong for whoever listens.
-    fn bad_one(
-        &mut self,
-        record: &Record<'_>,
-        text: &[u8],
-        route: RouteId,
-        desk: usize,
-        time: Option<Timestamp>,
-        out: &mut Snapshot,
-    ) {
-        // Of a pair, the line at hand may be about another request.
-        if memchr::memmem::find(text, record.path).is_some() {
-            let path = String::from_utf8_lossy(record.path);
-            out.example(desk, route, time, |key| redact::example(&String::from_utf8_lossy(text), &path, &key.path));
         }
     }
 
@@ -882,6 +865,15 @@ impl Count {
         let mut pairer = std::mem::take(&mut self.carry.pairer);
         let companions = pairer.finish(|record, aside| self.paired(record, b"", aside, out));
         self.lines(Kind::Companion, companions, 0, out);
+    }
+}
+
+/// Keeps a line about a request that went wrong for whoever listens.
+fn keep_line(record: &Record<'_>, text: &[u8], route: RouteId, desk: usize, time: Option<Timestamp>, out: &mut Snapshot) {
+    // Of a pair, the line at hand may be about another request.
+    if memchr::memmem::find(text, record.path).is_some() {
+        let path = String::from_utf8_lossy(record.path);
+        out.example(desk, route, time, |key| redact::example(&String::from_utf8_lossy(text), &path, &key.path));
     }
 }
 

@@ -284,10 +284,10 @@ impl Snapshot {
         self.raised(mark.time(), failures::key(service, &exception.kind, &exception.place), Some(message), None);
     }
 
-    /// Notes at `time` that an exception failed a route.
-    pub fn tie(&mut self, service: Option<&str>, tie: &Tie, time: Option<Timestamp>) {
+    /// Notes for the time `at` that an exception failed a route.
+    pub fn tie(&mut self, service: Option<&str>, tie: &Tie, at: Option<Timestamp>) {
         self.failed(at, |failures| failures.tie(service, tie));
-        self.raised(time, failures::key(service, &tie.kind, &tie.place), None, Some(tie.route.clone()));
+        self.raised(at, failures::key(service, &tie.kind, &tie.place), None, Some(tie.route.clone()));
     }
 
     fn raised(&mut self, time: Option<Timestamp>, key: FailureKey, message: Option<String>, route: Option<String>) {

@@ -237,6 +237,7 @@ mod tests {
         let plan = Plan {
             bounds: Arc::new(Bounds::new(&[])),
             limits_us: Arc::from([]),
+            borders: Arc::from([]),
             routers: Arc::new(|_| Router::new(Arc::new(Templates::build(&[], &[]).unwrap()), table::Settings::default())),
         };
         let mut snapshot = Snapshot::empty(plan);
