@@ -280,8 +280,10 @@ impl Snapshot {
     /// Counts one exception of a service.
     pub fn exception(&mut self, service: Option<&str>, exception: &Exception, mark: Mark) {
         self.failed(mark.time(), |failures| failures.record(service, exception, mark));
-        let message = redact::message(&exception.message);
-        self.raised(mark.time(), failures::key(service, &exception.kind, &exception.place), Some(message), None);
+        if self.listens() {
+            let message = redact::message(&exception.message);
+            self.raised(mark.time(), failures::key(service, &exception.kind, &exception.place), Some(message), None);
+        }
     }
 
     /// Notes for the time `at` that an exception failed a route.
