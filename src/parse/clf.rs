@@ -23,6 +23,7 @@ use super::head::Head;
 use super::head::Refusal;
 use super::hypercorn;
 use crate::time::Stamp;
+use crate::time::epoch;
 use memchr::memchr;
 use memchr::memrchr;
 
@@ -100,6 +101,9 @@ pub(super) fn has_port(client: &[u8]) -> bool {
 fn unusual<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
     let Some(quote) = memchr(b'"', text) else { return Verdict::NotMine };
     let (Some(before), Some(body)) = (text.get(..quote), text.get(quote + 1..)) else { return Verdict::NotMine };
+    if let Some(time) = runserver(before) {
+        return line(body, &Front { time: Some(time), pid: None, auth: Auth::Unknown, stamped: true }, memo.reading, out);
+    }
     let head = match head::read(before, memo) {
         Ok(head) => head,
         Err(Refusal::Broken(reject)) => return Verdict::Malformed(reject),
@@ -109,6 +113,13 @@ fn unusual<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict
         return Verdict::NotMine;
     }
     line(body, &Front::of(&head, memo.reading), memo.reading, out)
+}
+
+/// `[13/Jul/2023 00:07:16] `: the time, alone and with a blank in it, is all that Django's runserver writes.
+fn runserver(before: &[u8]) -> Option<Stamp> {
+    let inside = before.strip_prefix(b"[")?.strip_suffix(b"] ")?;
+    let (stamp, taken) = crate::time::clf(inside)?;
+    (taken == inside.len() && inside.get(11) == Some(&b' ')).then_some(stamp)
 }
 
 /// `[TIME] CLIENT - "` is granian's own form, whose figure is in milliseconds.
@@ -280,6 +291,10 @@ impl<'a> Tail<'a> {
             [b'0'..=b'9', ..]
                 if token.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'u' | b'm' | b'n' | b's')) =>
             {
+                // a point in time (nginx's `$msec`) is no duration
+                if epoch(token).is_some() && memchr(b'.', token).is_some() {
+                    return;
+                }
                 self.figures = self.figures.saturating_add(1);
                 if self.figures == 1 {
                     self.latency_us = access::bare_micros(token, reading);

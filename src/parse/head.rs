@@ -136,8 +136,8 @@ pub(super) fn read<'a>(head: &'a [u8], memo: &mut Memo) -> Result<Head<'a>, Refu
                 front = Front { time: front.time, ..known };
                 at = behind(at, length);
             }
-        } else if is_address(token) || (at.len() == head.len() && is_host(token)) {
-            let found = client(head, at, token, &front, memo)?;
+        } else if let Some(client_here) = client_at(at, token, at.len() == head.len()) {
+            let found = client(head, at, client_here, &front, memo)?;
             // with a second time among the items, the same bytes do not say the same: a zone may follow, or a newer time
             let between = items.filter(|_| front.stamps == 1).and_then(|items| items.get(..items.len() - at.len()));
             if let Some(between) = between.filter(|between| between.last() == Some(&b' ')) {
@@ -237,7 +237,7 @@ fn client<'a>(head: &[u8], at: &'a [u8], token: &'a [u8], front: &Front, memo: &
             return Err(Refusal::NotMine);
         }
         found.user = Some(bare_user(rest).ok_or(Refusal::NotMine)?);
-    } else if !is_address(client) && memchr(b':', client).is_none() {
+    } else if !is_address(client) && memchr(b':', client).is_none() && client.first() != Some(&b'(') {
         return Err(Refusal::NotMine);
     }
     Ok(found)
@@ -253,27 +253,50 @@ fn user(fields: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     Ok(memchr(b' ', fields).and_then(|blank| fields.get(blank + 1..)))
 }
 
-/// The user in ` USER ` or ` - USER `, of at most three words.
+/// The user in ` USER ` or ` - USER `, of at most three words and no half of a bracket.
 fn bare_user(rest: &[u8]) -> Option<&[u8]> {
     let rest = rest.strip_prefix(b" -").unwrap_or(rest);
     let user = rest.strip_prefix(b" ")?.strip_suffix(b" ")?;
-    (!user.is_empty() && user.len() <= 64 && memchr_iter(b' ', user).count() < 3).then_some(user)
+    (!user.is_empty() && user.len() <= 64 && memchr(b']', user).is_none() && memchr_iter(b' ', user).count() < 3)
+        .then_some(user)
+}
+
+/// The client that stands at the start of `at`, whose first word is `token`. A host's name is one only at the line's
+/// start; `[12:34:56]` is none, though its signs are those of an address.
+fn client_at<'a>(at: &'a [u8], token: &'a [u8], first: bool) -> Option<&'a [u8]> {
+    if token.starts_with(b"('") {
+        return tuple(at);
+    }
+    let time = token.strip_prefix(b"[").and_then(of_day).is_some();
+    (is_address(token) && !time || first && is_host(token) && !is_level(token)).then_some(token)
+}
+
+/// `('127.0.0.1', 55200)` or `('::1', 55200, 0, 0)`: Python's own form of an address, before uvicorn 0.35's WebSockets.
+fn tuple(at: &[u8]) -> Option<&[u8]> {
+    let close = memchr(b')', at.get(..at.len().min(80))?)?;
+    let tuple = at.get(..=close)?;
+    let inside = tuple.strip_prefix(b"('")?.strip_suffix(b")")?;
+    let quote = memchr(b'\'', inside)?;
+    let numbers = inside.get(quote + 1..)?.strip_prefix(b", ")?;
+    let fits = is_address(inside.get(..quote)?) && numbers.iter().all(|b| b.is_ascii_digit() || matches!(b, b',' | b' '));
+    fits.then_some(tuple)
 }
 
 /// IPv4 or IPv6, with or without brackets and port; `unix:`.
 pub(super) fn is_address(token: &[u8]) -> bool {
     let token = token.strip_suffix(b",").unwrap_or(token);
-    let (mut dots, mut colons) = (0, 0);
+    let (mut dots, mut colons, mut brackets) = (0, 0, 0);
     for &byte in token {
         match byte {
             b'.' => dots += 1,
             b':' => colons += 1,
             b'%' => return colons > 1,
-            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b'[' | b']' => {}
+            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' => {}
+            b'[' | b']' => brackets += 1,
             _ => return token == b"unix:",
         }
     }
-    (dots == 3 && colons < 8 || colons > 1) && token.last() != Some(&b'.')
+    brackets != 1 && (dots == 3 && colons < 8 || colons > 1) && token.last() != Some(&b'.')
 }
 
 /// A host's name, with or without port.
@@ -337,6 +360,11 @@ fn item(at: &[u8], token: &[u8], front: &mut Front, memo: &mut Memo) -> Option<u
     if token.first() == Some(&b'[') {
         return bracketed(at, front, memo);
     }
+    if token.first() == Some(&b'(')
+        && let Some(taken) = process(at, front)
+    {
+        return Some(taken);
+    }
     if token.iter().all(|b| matches!(b, b'-' | b'|' | b':' | b'>' | b'/' | b'~' | b'=')) || matches!(token, b"AM" | b"PM") {
         return Some(token.len());
     }
@@ -354,6 +382,30 @@ fn item(at: &[u8], token: &[u8], front: &mut Front, memo: &mut Memo) -> Option<u
     name(token, front)
 }
 
+/// `(APIServer pid=1234) `, as supervisors of many processes write it: its length.
+fn process(at: &[u8], front: &mut Front) -> Option<usize> {
+    let close = memchr(b')', at.get(..at.len().min(96))?)?;
+    let inside = at.get(1..close)?;
+    let digits = inside.get(memchr::memmem::find(inside, b"pid=")? + 4..)?;
+    let digits = digits.get(..digits.iter().take_while(|b| b.is_ascii_digit()).count())?;
+    let fits =
+        inside.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b',' | b'=' | b':' | b'.' | b'_' | b'-' | b'#'));
+    if !fits || front.names >= 6 {
+        return None;
+    }
+    front.pid = Some(u32::try_from(number(digits)?).ok()?);
+    front.names += 1;
+    Some(close + 1)
+}
+
+/// `h11_impl.py(454)` without its line.
+fn without_line(word: &[u8]) -> &[u8] {
+    let inside = word.strip_suffix(b")");
+    let open =
+        inside.and_then(|inside| memrchr(b'(', inside).filter(|&open| inside.get(open + 1..).and_then(number).is_some()));
+    open.filter(|&open| open > 0).and_then(|open| word.get(..open)).unwrap_or(word)
+}
+
 /// A logger, a process, a thread, a place in the code, or a plain word.
 fn name(token: &[u8], front: &mut Front) -> Option<usize> {
     // `uvicorn.access:127.0.0.1:52158`: the client is glued to the logger's name by basicConfig's own form
@@ -361,11 +413,16 @@ fn name(token: &[u8], front: &mut Front) -> Option<usize> {
     let token = glued.and_then(|at| token.get(..at)).unwrap_or(token);
     let bare = token.strip_suffix(b":").or_else(|| token.strip_suffix(b",")).unwrap_or(token);
     let bare = bare.strip_prefix(b"(").and_then(|b| b.strip_suffix(b")")).unwrap_or(bare);
+    let bare = without_line(bare);
     let fits = |b: &u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-' | b'/' | b'<' | b'>' | b'[' | b']' | b'@' | b'#')
     };
     let bare = bare.strip_prefix(b"pid=").unwrap_or(bare);
     if bare.is_empty() || bare.len() > 128 || bare.first() == Some(&b'/') || is_verb(bare) || !bare.iter().all(fits) {
+        return None;
+    }
+    // half of a bracket is half of something else, granian's time (whose line's figure has another unit) for one
+    if memchr_iter(b'[', bare).count() != memchr_iter(b']', bare).count() {
         return None;
     }
     if let Some(pid) = number(bare) {

@@ -213,7 +213,10 @@ fn split_tail(rest: &[u8], quoted: bool) -> Option<(&[u8], Tail)> {
         let (target, behind) = (rest.get(..quote)?, rest.get(quote + 1..)?);
         let protocol = memchr::memmem::rfind(target, b" HTTP/").is_some();
         let target = target.strip_suffix(b" 1.1").or_else(|| target.strip_suffix(b" 1.0")).unwrap_or(target);
-        return if protocol { None } else { Some((target, tail(behind)?)) };
+        // an access line with a duration behind its status, which must tell its unit: granian's bare one is in ms
+        let unit = || matches!(behind.trim_ascii_end(), [.., b's'] | [.., b's', b')' | b']']);
+        let tail = tail(behind).filter(|tail| !protocol || tail.status.is_some() && unit())?;
+        return Some((if protocol { without_protocol(target) } else { target }, tail));
     }
     ends_in(rest).or_else(|| {
         let error = memchr::memmem::find(rest, b" - Error: ")?;
@@ -231,7 +234,10 @@ fn ends_in(rest: &[u8]) -> Option<(&[u8], Tail)> {
         let target = without_protocol(target);
         // a sentence that names a path and a duration is prose, not a line about a request
         let prose = tail.status.is_none() && memchr::memchr(b' ', target).is_some();
-        return (!prose).then_some((target, tail));
+        // a figure of unknown name stands between the protocol and what was understood
+        let more = memchr::memmem::find(target, b" HTTP/").and_then(|at| target.get(at + 6..));
+        let more = more.is_some_and(|behind| memchr::memmem::find(behind, b" | ").is_some());
+        return (!prose && !more).then_some((target, tail));
     }
     None
 }

@@ -216,6 +216,14 @@ impl Cursor<'_> {
         }
     }
 
+    /// ` CDT]`: passed over.
+    fn zone_name(&mut self) {
+        let letters = self.rest.iter().skip(1).take_while(|b| b.is_ascii_uppercase()).count();
+        if self.peek() == Some(b' ') && (2..=5).contains(&letters) && self.rest.get(letters + 1) == Some(&b']') {
+            self.skip(letters + 1);
+        }
+    }
+
     fn month_name(&mut self) -> Option<u8> {
         let name = self.rest.get(..3)?;
         let at = MONTHS.iter().position(|m| m.as_bytes().eq_ignore_ascii_case(name))?;
@@ -246,8 +254,9 @@ pub fn iso(bytes: &[u8]) -> Option<(Stamp, usize)> {
     Some((settled(civil, offset), bytes.len() - at.rest.len()))
 }
 
-/// `23/Nov/2026:00:47:16 +0000` (without zone too, as daphne writes it) at the start of `bytes`: the stamp and the
-/// number of bytes it takes.
+/// `23/Nov/2026:00:47:16 +0000` (without zone too, as daphne writes it; with a blank before the clock, as werkzeug
+/// does) at the start of `bytes`: the stamp and the number of bytes it takes. A zone that is only named (`CDT`) is passed
+/// over: such names mean several zones, so the time is one without zone.
 pub fn clf(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let mut at = Cursor { rest: bytes };
     let day = at.digits(2)?;
@@ -255,10 +264,13 @@ pub fn clf(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let month = at.month_name()?;
     at.eat(b'/')?;
     let year = at.digits(4)?;
-    at.eat(b':')?;
+    at.eat_any(b": ")?;
     let in_day = at.time_of_day()?;
     let civil = civil(year, month, u8::try_from(day).ok()?, in_day)?;
     let offset = at.zone();
+    if offset.is_none() {
+        at.zone_name();
+    }
     Some((settled(civil, offset), bytes.len() - at.rest.len()))
 }
 

@@ -17,6 +17,8 @@ mod follow;
 mod laws;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
+/// Lines as people paste them into bug reports: what each is, and never a figure it does not say.
+mod pasted;
 /// How the tests run the program. Holds no tests.
 mod program;
 /// Numbers from a seed, shared with the benches. Holds no tests.

@@ -26,7 +26,7 @@ use vitalog::time::zone::Zone;
 fn settings() -> Arc<Settings> {
     Arc::new(Settings {
         forms: Arc::new(Chosen::default()),
-        zone: Zone::default(),
+        zone: Zone::utc(),
         since: None,
         until: None,
         lateness_us: 30_000_000,
