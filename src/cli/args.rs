@@ -112,7 +112,15 @@ pub struct Explain {
 impl Explain {
     /// What it shares with `analyze`: how to read and how to talk.
     pub fn analyze(self) -> Analyze {
-        let scope = Scope { since: None, until: None, route: None, include_probes: true, deploy: Vec::new(), deploys: None };
+        let scope = Scope {
+            since: None,
+            until: None,
+            route: None,
+            include_probes: true,
+            deploy: Vec::new(),
+            deploys: None,
+            state: None,
+        };
         Analyze { reading: self.reading, scope, output: Output { output: Vec::new(), fail_on: Vec::new() }, talk: self.talk }
     }
 }
@@ -190,6 +198,7 @@ impl Tail {
             include_probes: self.include_probes,
             deploy: self.deploy,
             deploys: self.deploys,
+            state: None,
         };
         let output = Output { output: self.output, fail_on: Vec::new() };
         Analyze { reading: self.reading, scope, output, talk: self.talk }
@@ -284,6 +293,9 @@ pub struct Scope {
     /// File of deploys, a line 'TIME LABEL' each
     #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true)]
     pub deploys: Option<PathBuf>,
+    /// Read what a 'tail' saved in this state too, or alone where no path is typed; it may be running
+    #[arg(long, value_name = "FILE", env = "VITALOG_STATE", hide_env = true)]
+    pub state: Option<PathBuf>,
 }
 
 /// What is written, and what fails.

@@ -136,6 +136,7 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
     let progress = progress::Progress::new(total, settings.progress);
     let ask = analyze::Ask {
         paths,
+        state: prepare::state(settings)?,
         settings: Arc::new(prepare::reading(settings)?),
         plan: prepare::plan(settings)?,
         now,

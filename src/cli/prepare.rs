@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crate::cli::config::Fields;
 use crate::cli::config::LatencyUnit;
 use crate::cli::settings::Settings;
+use crate::drive::analyze::Saved;
 use crate::drive::fetch::fetch;
 use crate::drive::pipeline;
 use crate::drive::pipeline::ServiceRule;
+use crate::drive::state::reader::Reader;
 use crate::error::Error;
 use crate::parse::access;
 use crate::parse::custom::choice::Choice;
@@ -27,9 +29,18 @@ use crate::stats::counts::ErrorRule;
 use crate::stats::latency::Bounds;
 use crate::stats::snapshot::Plan;
 use crate::stats::summary::Asked;
+use crate::time::Timestamp;
 use crate::time::zone::Zone;
 use crate::verdict::promise::limits_us;
 use crate::write::figures::clean;
+
+/// What a live run has saved, where it is to be read too.
+pub fn state(settings: &Settings) -> Result<Option<Saved>, Error> {
+    let Some(path) = &settings.state else { return Ok(None) };
+    let (since, until) = (settings.since.unwrap_or(Timestamp(0)), settings.until.unwrap_or(Timestamp(i64::MAX)));
+    let range = Reader::open(path)?.range(since, until)?;
+    Ok(Some(Saved { path: path.to_string_lossy().into_owned(), range }))
+}
 
 /// How lines are read.
 pub fn reading(settings: &Settings) -> Result<pipeline::Settings, Error> {

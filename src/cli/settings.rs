@@ -53,7 +53,7 @@ pub struct Settings {
     pub config_file: Option<PathBuf>,
     /// What it says.
     pub config: Config,
-    /// What to read; `-` is standard input. Never empty.
+    /// What to read; `-` is standard input. Empty where a state alone is read.
     pub paths: Vec<OsString>,
     /// The form of the lines, as written; `None` for auto.
     pub format: Option<String>,
@@ -79,6 +79,8 @@ pub struct Settings {
     pub deploys: Vec<(Timestamp, Option<String>)>,
     /// File of deploys.
     pub deploys_file: Option<PathBuf>,
+    /// A live run's state, to be read too.
+    pub state: Option<PathBuf>,
     /// What to write. Never empty.
     pub outputs: Vec<Output>,
     /// What makes the exit code 1.
@@ -172,7 +174,10 @@ impl Settings {
             text.take_if(|t| t.is_empty());
         }
         let (config_file, config) = configuration(args.reading.config.as_deref(), around)?;
-        let Some(paths) = paths(args.reading.paths, &config, around) else { return Ok(None) };
+        args.scope.state.take_if(|path| path.as_os_str().is_empty());
+        let alone = args.scope.state.is_some() && args.reading.paths.is_empty();
+        let paths = if alone { Some(Vec::new()) } else { paths(args.reading.paths, &config, around) };
+        let Some(paths) = paths else { return Ok(None) };
         let named_zone = args.reading.timezone.or_else(|| config.input.timezone.clone());
         let (zone, zone_name) = match named_zone {
             Some(name) => (zone(&name).map_err(|why| Error::usage(format!("'--timezone': {why}")))?, name),
@@ -215,6 +220,7 @@ impl Settings {
             include_probes: args.scope.include_probes,
             deploys,
             deploys_file: args.scope.deploys,
+            state: args.scope.state,
             outputs,
             fail_on: args
                 .output

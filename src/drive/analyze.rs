@@ -10,6 +10,7 @@ use super::batch::Job;
 use super::batch::Told;
 use super::pipeline::Settings;
 use super::source::SourceForm;
+use super::state::reader::Range;
 use crate::error::Error;
 use crate::input::archive::Archive;
 use crate::input::discover::Discovery;
@@ -19,6 +20,7 @@ use crate::input::discover::discover;
 use crate::input::identity::Digest;
 use crate::input::identity::Head;
 use crate::input::identity::duplicates;
+use crate::stats::group::Layer;
 use crate::stats::snapshot::Plan;
 use crate::stats::snapshot::Snapshot;
 use crate::stats::stored;
@@ -30,10 +32,21 @@ use crate::stats::summary::Asked;
 use crate::stats::summary::SourceFigures;
 use crate::time::Timestamp;
 
+/// What a live run has saved.
+#[derive(Debug, Clone)]
+pub struct Saved {
+    /// Where.
+    pub path: String,
+    /// The span of time that is asked for.
+    pub range: Range,
+}
+
 /// What a batch command reads, and how.
 pub struct Ask<'a> {
     /// As typed; `-` is standard input.
     pub paths: Vec<String>,
+    /// A live run's state, read already.
+    pub state: Option<Saved>,
     /// How lines are read.
     pub settings: Arc<Settings>,
     /// How requests are counted.
@@ -134,6 +147,11 @@ pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
             parts.push(Part { source, counted: Counted::of(&mut own) });
             snapshot.merge(own);
         }
+    }
+    if let Some(saved) = &ask.state {
+        snapshot.merge(saved.range.counted.snapshot(ask.plan.clone()));
+        sources.push(of_state(saved, &ask.plan));
+        forms.push(None);
     }
     snapshot.close();
     Read { snapshot, sources, duplicates: duplicate + held.duplicates, forms, notes, parts }
@@ -307,6 +325,19 @@ fn source(file: &File, figures: SourceFigures, form: Option<&SourceForm>) -> Sou
         error: figures.error,
         head: head_of(&file.path).map(|head| Head::of(&head)),
         digest: length.and_then(|l| digest_of(&file.path, l)).unwrap_or_default(),
+    }
+}
+
+fn of_state(saved: &Saved, plan: &Plan) -> SourceFigures {
+    let snapshot = saved.range.counted.snapshot(plan.clone());
+    let kinds = &snapshot.intake().kinds;
+    SourceFigures {
+        path: saved.path.clone(),
+        layer: Layer::App.word(),
+        lines: kinds.lines(),
+        bytes: snapshot.intake().bytes,
+        requests: kinds.request,
+        ..SourceFigures::default()
     }
 }
 

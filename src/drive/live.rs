@@ -7,6 +7,7 @@
 //! has its own thread (`voice`), each sink too (`write::webhook`), and the server shows what was published last.
 
 mod clocks;
+mod deploys;
 mod judging;
 mod log;
 mod published;
@@ -17,10 +18,8 @@ mod voice;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::VecDeque;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -44,7 +43,6 @@ use crate::input::follow::Told;
 use crate::input::watch::Watcher;
 use crate::line::LONGEST;
 use crate::line::split::Block;
-use crate::line::split::Splitter;
 use crate::stats::snapshot::Plan;
 use crate::stats::snapshot::Snapshot;
 use crate::stats::summary::Asked;
@@ -61,6 +59,9 @@ pub use judging::Judging;
 use log::Lines;
 use log::Log;
 use streams::Flow;
+use streams::Journal;
+use streams::Stream;
+use streams::is_stream;
 pub use system::Signal;
 use voice::Heard;
 use voice::Voice;
@@ -159,29 +160,6 @@ enum Wake {
     Signal(Signal),
     /// The server asks.
     Question(published::Question),
-}
-
-/// A log that comes as a stream.
-struct Stream {
-    log: usize,
-    splitter: Splitter,
-    /// Bytes that wait until the log's form is known.
-    waiting: VecDeque<(Vec<u8>, bool)>,
-    /// Everything before this offset came before the first pause.
-    backlog: u64,
-    offset: u64,
-    paused: bool,
-    over: bool,
-    journal: Option<Journal>,
-}
-
-/// The journal of a unit.
-struct Journal {
-    unit: String,
-    child: Option<Child>,
-    cursor: Option<String>,
-    failures: u32,
-    again_at: i64,
 }
 
 /// A running `tail`.
@@ -378,7 +356,7 @@ impl<'a> Live<'a> {
             if let Some(sample) = kept.get(&Log::form_word(name)) {
                 log.resume_form(sample, &self.setup.reading, clock::now());
             }
-            journal = Some(Journal { unit: unit.to_owned(), child: None, cursor, failures: 0, again_at: i64::MIN });
+            journal = Some(Journal::new(unit, cursor));
         } else {
             let from: Box<dyn std::io::Read + Send> = if name == "-" {
                 Box::new(std::io::stdin())
@@ -388,16 +366,7 @@ impl<'a> Live<'a> {
             self.pump(number, from, name);
         }
         self.logs.push(log);
-        self.streams.push(Stream {
-            log: number,
-            splitter: Splitter::new(crate::line::split::Position::default()),
-            waiting: VecDeque::new(),
-            backlog: 0,
-            offset: 0,
-            paused: journal.is_some(),
-            over: false,
-            journal,
-        });
+        self.streams.push(Stream::new(number, journal));
         self.run_journals();
         Ok(())
     }
@@ -737,83 +706,6 @@ impl<'a> Live<'a> {
         let unreadable = self.logs.iter().any(|log| log.trouble.is_some());
         if self.unread || unreadable { Ended::Unread } else { Ended::Well }
     }
-}
-
-impl Stream {
-    /// Cuts bytes into lines and walks over them.
-    fn take(
-        &mut self,
-        bytes: &[u8],
-        paused: bool,
-        log: &mut Log,
-        settings: &Arc<pipeline::Settings>,
-        (now, steady): (Timestamp, i64),
-        out: &mut Snapshot,
-    ) {
-        self.paused |= paused;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let room = self.splitter.room();
-            let n = room.len().min(rest.len());
-            room[..n].copy_from_slice(&rest[..n]);
-            self.splitter.filled(n);
-            rest = &rest[n..];
-            self.offset += n as u64;
-            if !self.paused {
-                self.backlog = self.offset;
-            }
-            while let Some(block) = self.splitter.next_block() {
-                if let Some(journal) = &mut self.journal {
-                    journal.saw(block.bytes);
-                }
-                log.take(&Lines { block, backlog: self.backlog, now }, settings, steady, out);
-            }
-        }
-    }
-
-    /// The stream is over: its last line counts without an end too.
-    fn finish(
-        &mut self,
-        log: &mut Log,
-        settings: &Arc<pipeline::Settings>,
-        (now, steady): (Timestamp, i64),
-        out: &mut Snapshot,
-    ) {
-        while let Some(block) = self.splitter.finish() {
-            log.take(&Lines { block, backlog: self.backlog, now }, settings, steady, out);
-        }
-        log.settle(settings, now, true, out);
-    }
-}
-
-impl Journal {
-    fn saw(&mut self, lines: &[u8]) {
-        if let Some(cursor) = streams::last_cursor(lines) {
-            self.cursor = Some(cursor.to_owned());
-            self.failures = 0;
-        }
-    }
-
-    fn ended(&mut self) {
-        self.kill();
-        self.again_at = clock::steady() + streams::again_after_us(self.failures);
-        self.failures += 1;
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // gone already where it has ended by itself
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
-}
-
-/// Standard input, the journal, and named pipes.
-fn is_stream(path: &str) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    let special = |kind: std::fs::FileType| kind.is_fifo() || kind.is_char_device();
-    path == "-" || path.starts_with("journal:") || std::fs::metadata(path).is_ok_and(|m| special(m.file_type()))
 }
 
 /// Wakes the loop without ever waiting for it.

@@ -136,6 +136,8 @@ pub struct Fine {
     max_us: u64,
     /// Values above [`HIGHEST_US`], kept in its bucket.
     clipped: u64,
+    /// Some values are known to two digits only.
+    coarse: bool,
 }
 
 impl Fine {
@@ -203,6 +205,7 @@ impl Fine {
         self.max_us = self.max_us.max(max_us);
         self.count += count;
         self.sum_us = self.sum_us.saturating_add(sum_us);
+        self.coarse = true;
         for &(bucket, n) in buckets {
             self.add(fine(coarse_highest(bucket)), n);
         }
@@ -215,6 +218,7 @@ impl Fine {
         }
         self.min_us = if self.count == 0 { other.min_us } else { self.min_us.min(other.min_us) };
         self.max_us = self.max_us.max(other.max_us);
+        self.coarse |= other.coarse;
         self.count += other.count;
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.clipped += other.clipped;
@@ -351,7 +355,13 @@ impl Fine {
             min_us: self.min_us,
             max_us: self.max_us,
             clipped: self.clipped,
+            coarse: self.coarse,
         }
+    }
+
+    /// Significant digits of all its values: 3, or 2 where some came by [`Fine::record_coarse`].
+    pub fn digits(&self) -> u8 {
+        if self.coarse { 2 } else { 3 }
     }
 
     /// From stored data. Buckets beyond the shape are clipped into its last.
@@ -363,6 +373,7 @@ impl Fine {
             min_us: packed.min_us,
             max_us: packed.max_us,
             clipped: packed.clipped,
+            coarse: packed.coarse,
             ..Self::default()
         };
         let values: u64 = packed.buckets.iter().map(|b| b.1).sum();
@@ -395,6 +406,7 @@ pub struct FinePacked {
     min_us: u64,
     max_us: u64,
     clipped: u64,
+    coarse: bool,
 }
 
 /// Sorts buckets and adds up the doubles.
@@ -450,6 +462,20 @@ pub fn nearest_rank(count: u64, q: f64) -> Option<u64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn digits_are_those_of_the_least_known_value() {
+        let (mut fine, mut coarse) = (Fine::default(), Fine::default());
+        fine.record(1_234, &Bounds::new(&[]));
+        coarse.record_coarse(&[(super::coarse(1_234), 1)], 1_234, 1_234, 1_234);
+        assert_eq!((3, 2), (fine.digits(), coarse.digits()));
+        assert_eq!(2, Fine::unpack(&coarse.pack()).digits());
+        fine.merge(&coarse);
+        assert_eq!(2, fine.digits());
+        coarse = Fine::default();
+        coarse.merge(&Fine::default());
+        assert_eq!(3, coarse.digits());
+    }
 
     #[test]
     fn buckets_are_numbered_as_hdrhistogram_does() {

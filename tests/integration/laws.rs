@@ -53,6 +53,7 @@ fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>)
     };
     let settings = Settings::of(*typed, &around).unwrap().unwrap();
     let ask = Ask {
+        state: None,
         paths: settings.paths.iter().map(|path| path.to_str().unwrap().to_string()).collect(),
         settings: prepare::reading(&settings).unwrap().into(),
         plan: prepare::plan(&settings).unwrap(),

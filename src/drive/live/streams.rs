@@ -4,15 +4,24 @@
 //! A stream gives blocks of bytes over a bounded channel; how many wait is bounded, so a slow run slows its writer down
 //! and never fills memory. Lines are cut where they are taken in.
 
+use std::collections::VecDeque;
 use std::io::Read;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::thread;
 
+use super::log::Lines;
+use super::log::Log;
 use crate::drive::clock;
+use crate::drive::pipeline;
 use crate::error::Error;
+use crate::line::split::Position;
+use crate::line::split::Splitter;
+use crate::stats::snapshot::Snapshot;
 use crate::time::SECOND;
+use crate::time::Timestamp;
 
 /// Bytes read at a time.
 const PIECE: usize = 256 << 10;
@@ -30,6 +39,29 @@ pub(super) enum Flow {
     Bytes(Vec<u8>, bool),
     /// It is over, by its end or an error.
     End(Option<Error>),
+}
+
+/// A log that comes as a stream.
+pub(super) struct Stream {
+    pub(super) log: usize,
+    pub(super) splitter: Splitter,
+    /// Bytes that wait until the log's form is known.
+    pub(super) waiting: VecDeque<(Vec<u8>, bool)>,
+    /// Everything before this offset came before the first pause.
+    pub(super) backlog: u64,
+    pub(super) offset: u64,
+    pub(super) paused: bool,
+    pub(super) over: bool,
+    pub(super) journal: Option<Journal>,
+}
+
+/// The journal of a unit.
+pub(super) struct Journal {
+    pub(super) unit: String,
+    pub(super) child: Option<Child>,
+    pub(super) cursor: Option<String>,
+    pub(super) failures: u32,
+    pub(super) again_at: i64,
 }
 
 /// Reads `from` to its end on a thread of its own and hands each piece to `give`, which may wait; false ends it.
@@ -82,6 +114,103 @@ pub(super) fn last_cursor(lines: &[u8]) -> Option<&str> {
 /// How long after its end the journal is asked again, by how often it has ended at once.
 pub(super) fn again_after_us(failures: u32) -> i64 {
     SECOND << failures.min(5)
+}
+
+impl Stream {
+    /// Of the log with this number.
+    pub(super) fn new(log: usize, journal: Option<Journal>) -> Self {
+        Self {
+            log,
+            splitter: Splitter::new(Position::default()),
+            waiting: VecDeque::new(),
+            backlog: 0,
+            offset: 0,
+            // what a cursor stands before is no backlog
+            paused: journal.is_some(),
+            over: false,
+            journal,
+        }
+    }
+
+    /// Cuts bytes into lines and walks over them.
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        paused: bool,
+        log: &mut Log,
+        settings: &Arc<pipeline::Settings>,
+        (now, steady): (Timestamp, i64),
+        out: &mut Snapshot,
+    ) {
+        self.paused |= paused;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = self.splitter.room();
+            let n = room.len().min(rest.len());
+            room[..n].copy_from_slice(&rest[..n]);
+            self.splitter.filled(n);
+            rest = &rest[n..];
+            self.offset += n as u64;
+            if !self.paused {
+                self.backlog = self.offset;
+            }
+            while let Some(block) = self.splitter.next_block() {
+                if let Some(journal) = &mut self.journal {
+                    journal.saw(block.bytes);
+                }
+                log.take(&Lines { block, backlog: self.backlog, now }, settings, steady, out);
+            }
+        }
+    }
+
+    /// The stream is over: its last line counts without an end too.
+    pub(super) fn finish(
+        &mut self,
+        log: &mut Log,
+        settings: &Arc<pipeline::Settings>,
+        (now, steady): (Timestamp, i64),
+        out: &mut Snapshot,
+    ) {
+        while let Some(block) = self.splitter.finish() {
+            log.take(&Lines { block, backlog: self.backlog, now }, settings, steady, out);
+        }
+        log.settle(settings, now, true, out);
+    }
+}
+
+impl Journal {
+    /// Of `unit`, from behind `cursor`.
+    pub(super) fn new(unit: &str, cursor: Option<String>) -> Self {
+        Self { unit: unit.to_owned(), child: None, cursor, failures: 0, again_at: i64::MIN }
+    }
+
+    pub(super) fn saw(&mut self, lines: &[u8]) {
+        if let Some(cursor) = last_cursor(lines) {
+            self.cursor = Some(cursor.to_owned());
+            self.failures = 0;
+        }
+    }
+
+    pub(super) fn ended(&mut self) {
+        self.kill();
+        self.again_at = clock::steady() + again_after_us(self.failures);
+        self.failures += 1;
+    }
+
+    pub(super) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // gone already where it has ended by itself
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Standard input, the journal, and named pipes.
+pub(super) fn is_stream(path: &str) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let special = |kind: std::fs::FileType| kind.is_fifo() || kind.is_char_device();
+    path == "-" || path.starts_with("journal:") || std::fs::metadata(path).is_ok_and(|m| special(m.file_type()))
 }
 
 #[cfg(test)]

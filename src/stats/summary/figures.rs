@@ -167,7 +167,7 @@ pub(super) fn latency(fine: &Fine) -> Option<Latency> {
         p99_us: at[3],
         p999_us: at[4],
         max_us: fine.max_us()?,
-        digits: 3,
+        digits: fine.digits(),
     })
 }
 
