@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::args;
-use super::config::Config;
 use super::config::value::duration;
+use super::deploys;
 use super::exit::Exit;
 use super::prepare;
+use super::rules;
 use super::say;
 use super::settings::Environment;
 use super::settings::Form;
@@ -18,7 +19,6 @@ use super::settings::Settings;
 use super::when::when;
 use crate::drive::clock;
 use crate::drive::live::Ended;
-use crate::drive::live::Judging;
 use crate::drive::live::Live;
 use crate::drive::live::Options;
 use crate::drive::live::Outside;
@@ -27,17 +27,13 @@ use crate::drive::state;
 use crate::drive::state::mutes::Mute;
 use crate::drive::state::mutes::Mutes;
 use crate::error::Error;
+use crate::stats::deploys::Mark;
+use crate::stats::summary::Asked;
 use crate::time::Timestamp;
-use crate::verdict::engine;
-use crate::verdict::evidence::Commands;
-use crate::verdict::promise::Objective;
-use crate::verdict::promise::limits_us;
-use crate::verdict::rule;
 use crate::write::figures::clean;
 use crate::write::figures::moment;
 use crate::write::serve;
 use crate::write::serve::Limits;
-use crate::write::webhook::Sink;
 
 /// What `tail` needs beside [`Settings`], as typed.
 struct Typed {
@@ -81,6 +77,7 @@ pub fn tail(typed: args::Tail, around: &Environment<'_>) -> Result<Option<Exit>,
     let outside = Outside {
         say: if quiet { &talk } else { &say },
         when: Arc::new(move |text, now| when(text, now, &zone)),
+        deploys: &|| given(&settings),
         reload: &reload,
     };
     let live = Live::start(setup, options, outside)?;
@@ -108,59 +105,21 @@ fn made(settings: &Settings, every: Option<&str>) -> Result<Setup, Error> {
     if every < Duration::from_secs(1) {
         return Err(Error::usage("'--every' is at least 1s".to_owned()));
     }
-    let plan = prepare::plan(settings)?;
-    let judging = judging(config, settings.include_probes, plan.limits_us.to_vec())?;
     Ok(Setup {
         reading: Arc::new(prepare::reading(settings)?),
-        asked: prepare::asked(settings)?,
-        plan,
-        judging,
+        asked: Asked { deploys: given(settings)?, ..prepare::asked(settings)? },
+        plan: prepare::plan(settings)?,
+        judging: rules::setup(config, settings.include_probes),
+        sinks: rules::sinks(config)?,
         every_s: every.as_secs(),
         metrics_routes: config.tail.metrics_routes,
     })
 }
 
-/// Rules, promises, mutes, commands and sinks.
-fn judging(config: &Config, include_probes: bool, limits_us: Vec<u64>) -> Result<Judging, Error> {
-    let general = commands(config);
-    let of_service = config.services.iter().map(|service| {
-        let own = |own: &Option<String>, general: &Option<String>| own.clone().or_else(|| general.clone());
-        let commands = Commands {
-            runbook: own(&service.runbook, &general.runbook),
-            rollback: own(&service.rollback, &general.rollback),
-            purge: own(&service.purge, &general.purge),
-            ..general.clone()
-        };
-        (service.name.clone(), commands)
-    });
-    let sinks = config.sinks.iter().map(|plan| Sink::new(plan).map_err(|why| Error::usage(format!("a sink: {why}"))));
-    let promises = if config.promises.is_empty() { vec![Objective::available()] } else { config.promises.clone() };
-    Ok(Judging {
-        rules: config.rules.iter().cloned().chain(rule::defaults()).collect(),
-        objectives: promises,
-        mutes: config.mutes.clone(),
-        engine: engine::Settings {
-            errors: crate::stats::counts::ErrorRule::new(config.health.errors.clone()),
-            include_probes,
-            instance: None,
-            repeat_s: u32::try_from(config.tail.repeat_every.as_secs()).unwrap_or(u32::MAX),
-            limits_us,
-        },
-        of_service: of_service.collect(),
-        commands: general.clone(),
-        sinks: sinks.collect::<Result<_, Error>>()?,
-    })
-}
-
-fn commands(config: &Config) -> Commands {
-    let health = &config.health;
-    Commands {
-        runbook: health.runbook.clone(),
-        rollback: health.rollback.clone(),
-        rollback_within_s: u32::try_from(health.rollback_within.as_secs()).unwrap_or(u32::MAX),
-        purge: health.purge.clone(),
-        purge_wildcard: health.purge_wildcard.clone(),
-    }
+/// Deploys that were given; their file may come later.
+fn given(settings: &Settings) -> Result<Vec<Mark>, Error> {
+    let there = settings.deploys_file.clone().filter(|path| path.exists());
+    deploys::given(&Settings { deploys_file: there, ..settings.clone() }, clock::now())
 }
 
 fn options(settings: &Settings, typed: &Typed, form: Form, around: &Environment<'_>) -> Result<Options, Error> {
@@ -183,11 +142,12 @@ fn options(settings: &Settings, typed: &Typed, form: Form, around: &Environment<
         ranges: Arc::new(|_| Err(serve::Refused::Cannot("not ready".to_owned()))),
         whole: None,
     });
-    let limits_us = limits_us(&settings.config.promises);
+    let limits_us = rules::setup(&settings.config, false).settings.limits_us;
     Ok(Options {
         paths: settings.paths.iter().map(|p| p.to_string_lossy().into_owned()).collect(),
         from_start: typed.from_start || settings.since.is_some(),
         poll: typed.poll,
+        deploys: settings.deploys_file.clone(),
         state: state::Settings {
             path,
             keep_s: i64::try_from(tail.keep.as_secs()).unwrap_or(i64::MAX),

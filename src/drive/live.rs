@@ -28,6 +28,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::clock;
+use super::judge;
 use super::pipeline;
 use super::state;
 use super::state::Loaded;
@@ -43,6 +44,7 @@ use crate::input::follow::Told;
 use crate::input::watch::Watcher;
 use crate::line::LONGEST;
 use crate::line::split::Block;
+use crate::stats::deploys::Mark;
 use crate::stats::snapshot::Plan;
 use crate::stats::snapshot::Snapshot;
 use crate::stats::summary::Asked;
@@ -54,8 +56,8 @@ use crate::write::serve;
 use crate::write::serve::Server;
 use crate::write::webhook::Courier;
 use crate::write::webhook::Outbox;
+use crate::write::webhook::Sink;
 
-pub use judging::Judging;
 use log::Lines;
 use log::Log;
 use streams::Flow;
@@ -95,8 +97,10 @@ pub struct Setup {
     pub plan: Plan,
     /// How figures are summed up.
     pub asked: Asked,
-    /// Rules, promises, mutes, commands and sinks.
-    pub judging: Judging,
+    /// Rules, promises, mutes and commands.
+    pub judging: judge::Setup,
+    /// Who is told, beside standard output.
+    pub sinks: Vec<Sink>,
     /// Between two summaries, in seconds.
     pub every_s: u64,
     /// Routes with series of their own in `/metrics`.
@@ -112,6 +116,8 @@ pub struct Options {
     pub from_start: bool,
     /// Folders are not watched but looked at.
     pub poll: bool,
+    /// The file of `--deploys`.
+    pub deploys: Option<PathBuf>,
     /// Where the state lies.
     pub state: state::Settings,
     /// The state begins anew.
@@ -137,6 +143,8 @@ pub struct Outside<'a> {
     pub say: &'a dyn Fn(&str),
     /// The point in time that a text such as `15m` means now.
     pub when: When,
+    /// Reads the given deploy marks again: the file of `--deploys` has changed.
+    pub deploys: &'a dyn Fn() -> Result<Vec<Mark>, Error>,
     /// Reads the configuration again, for SIGHUP.
     pub reload: &'a dyn Fn() -> Result<Setup, Error>,
 }
@@ -214,7 +222,7 @@ impl<'a> Live<'a> {
         let (watcher, notice) =
             if options.poll { (Watcher::poll_only(), None) } else { Watcher::new(move || drop(woken.try_send(Wake::Look))) };
         system::listen(&waker);
-        let courier = setup.judging.courier(wake_of(&waker))?;
+        let courier = judging::courier(&setup.sinks, wake_of(&waker))?;
         let server = options
             .listen
             .clone()
@@ -222,8 +230,10 @@ impl<'a> Live<'a> {
                 Server::start(published::answered(settings, &waker, options.state.path.clone(), Arc::clone(&outside.when)))
             })
             .transpose()?;
+        let mut all = loaded.totals(&setup.plan);
+        all.tell_folds();
         let mut live = Self {
-            all: loaded.totals(&setup.plan),
+            all,
             since: fresh(&setup.plan),
             interval: Snapshot::empty(setup.plan.clone()),
             turn: turn::Turn::new(&setup, &options, &loaded, now),
@@ -422,7 +432,7 @@ impl<'a> Live<'a> {
     fn is_over(&self) -> bool {
         let followed = self.following.as_ref().is_some_and(|f| !f.asked().is_empty());
         !followed && !self.streams.is_empty() && self.streams.iter().all(|s| s.over)
-            || self.voice_closed && self.server.is_none() && self.setup.judging.is_mute()
+            || self.voice_closed && self.server.is_none() && self.setup.sinks.is_empty()
     }
 
     fn look(&mut self) {
@@ -651,7 +661,7 @@ impl<'a> Live<'a> {
         match (self.outside.reload)() {
             Ok(setup) => {
                 self.tick();
-                match setup.judging.courier(wake_of(&self.waker)) {
+                match judging::courier(&setup.sinks, wake_of(&self.waker)) {
                     Ok(courier) => self.courier = courier,
                     Err(error) => return self.say(&error.message),
                 }
@@ -669,6 +679,7 @@ impl<'a> Live<'a> {
     /// Another configuration holds from now on; what was counted is kept.
     fn exchange(&mut self, setup: Setup) {
         self.all = crate::stats::stored::Counted::of(&mut self.all).snapshot(setup.plan.clone());
+        self.all.tell_folds();
         self.interval = crate::stats::stored::Counted::of(&mut self.interval).snapshot(setup.plan.clone());
         self.since = fresh(&setup.plan);
         self.turn.exchange(&setup);

@@ -125,6 +125,8 @@ const LANES: usize = 21;
 const NONE: u32 = u32::MAX;
 /// Versions kept apart for one service and part of time; more become one.
 const ERAS: usize = 64;
+/// Renamed routes that are remembered.
+const FOLDS: usize = 4_096;
 /// Requests gathered before they enter their groups.
 const BATCH: usize = 8192;
 /// Marks a figure that does not fit in a hit's 32 bits: such a request is recorded by itself.
@@ -195,6 +197,8 @@ pub struct Snapshot {
     sided: BTreeMap<Option<Timestamp>, Failures>,
     doings: Doings,
     steps: Option<Steps>,
+    /// Routes that go under another name.
+    folds: Option<Vec<(Option<String>, String, String)>>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -249,6 +253,7 @@ impl Snapshot {
             sided: BTreeMap::new(),
             doings: Doings::default(),
             steps: None,
+            folds: None,
         }
     }
 
@@ -570,9 +575,30 @@ impl Snapshot {
         for desk in 0..self.desks.len() {
             let moved = self.desks[desk].router.fold();
             if !moved.is_empty() {
+                self.note_folds(desk, &moved);
                 self.fold(desk, &moved.into_iter().collect());
             }
         }
+    }
+
+    /// Keys that are no more still name what they were, until their numbers are given anew.
+    fn note_folds(&mut self, desk: usize, moved: &[(RouteId, RouteId)]) {
+        let Some(folds) = &mut self.folds else { return };
+        let desk = &self.desks[desk];
+        for (old, _) in moved.iter().take(FOLDS.saturating_sub(folds.len())) {
+            let key = desk.router.key(*old);
+            folds.push((desk.service.clone(), key.method.clone(), key.path.clone()));
+        }
+    }
+
+    /// From now on routes that are counted under another name are remembered until [`Snapshot::take_folds`] fetches them.
+    pub fn tell_folds(&mut self) {
+        self.folds.get_or_insert_default();
+    }
+
+    /// Service, method and path of routes that are counted under another name since the last call. At most some thousands.
+    pub fn take_folds(&mut self) -> Vec<(Option<String>, String, String)> {
+        self.folds.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// After a router has folded its keys: groups that are one now become one.

@@ -124,6 +124,7 @@ impl Deploys {
         new
     }
 
+    #[expect(dead_code, reason = "asked by the verdict on a deploy")]
     /// Marks that lie `after_s` seconds before `now` or longer, whose verdict of then was not given. They count as given.
     pub(super) fn due(&mut self, after_s: u32, now: u32) -> Vec<Mark> {
         let reached = |mark: &&Mark| mark.at.second() + i64::from(after_s) <= i64::from(now);

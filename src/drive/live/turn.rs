@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::HOLD_BACK_US;
 use super::Heard;
@@ -11,6 +12,8 @@ use super::Options;
 use super::QUIET_US;
 use super::Setup;
 use super::clocks;
+use super::deploys;
+use super::deploys::Deploys;
 use super::fresh;
 use super::judging;
 use super::log::Log;
@@ -18,6 +21,8 @@ use super::published::Answer;
 use super::published::Question;
 use super::system;
 use crate::drive::clock;
+use crate::drive::judge::Judge;
+use crate::drive::judge::Told;
 use crate::drive::pipeline;
 use crate::drive::state::Commit;
 use crate::drive::state::Loaded;
@@ -25,6 +30,9 @@ use crate::drive::state::Position;
 use crate::drive::state::Unsaved;
 use crate::stats::failures::FailureKey;
 use crate::stats::snapshot::Snapshot;
+use crate::stats::steps::Example;
+use crate::stats::steps::Raise;
+use crate::stats::steps::Step;
 use crate::stats::stored::Counted;
 use crate::stats::stored::course::Second;
 use crate::stats::summary::Asked;
@@ -33,13 +41,11 @@ use crate::stats::summary::sum_up;
 use crate::time::MINUTE;
 use crate::time::SECOND;
 use crate::time::Timestamp;
-use crate::verdict::engine::Engine;
-use crate::verdict::engine::Notice;
-use crate::verdict::evidence::Mark;
+use crate::verdict::alert::fingerprint;
 use crate::verdict::finding::found_in;
 use crate::verdict::health;
 use crate::verdict::rule::Severity;
-use crate::verdict::second;
+use crate::verdict::told::Alert;
 use crate::verdict::told::Telling;
 use crate::write::Report;
 use crate::write::alert;
@@ -51,8 +57,8 @@ use crate::write::pulse::Pulse;
 use crate::write::serve::Published;
 use crate::write::serve::Ready;
 
-/// The engine's state is saved at least so often, in seconds of event time: the seconds since can be judged again.
-const ENGINE_EVERY_S: u32 = 60;
+/// What was judged is saved at least so often, in seconds of event time: the seconds since can be judged again.
+const JUDGE_EVERY_S: u32 = 60;
 /// A commit is made at least so often, in microseconds: it also ages the state.
 const COMMIT_US: i64 = 60 * SECOND;
 /// On a terminal the first summary comes after so many seconds.
@@ -66,13 +72,21 @@ const PUBLISH_US: i64 = SECOND;
 /// Kinds of exceptions that are remembered as seen.
 const SEEN: usize = 10_000;
 
+/// A second that is not over: what it was given so far.
+#[derive(Debug, Default)]
+struct Open {
+    second: Second,
+    raised: Vec<Raise>,
+    examples: Vec<Example>,
+}
+
 /// What goes on from one turn to the next.
 pub(super) struct Turn {
-    engine: Engine,
-    /// Seconds that are not over, and those given since.
-    pending: BTreeMap<u32, Second>,
+    judge: Judge,
+    /// Seconds that are not over.
+    pending: BTreeMap<u32, Open>,
     closed_to: u32,
-    engine_saved: u32,
+    judge_saved: u32,
     /// What the last run left, by source, until its log is found.
     positions: BTreeMap<String, Position>,
     kept: BTreeMap<String, Vec<u8>>,
@@ -86,12 +100,15 @@ pub(super) struct Turn {
     interval_began: i64,
     idle_since: Option<i64>,
     seen: BTreeSet<FailureKey>,
-    deploys: Vec<(Option<String>, Mark)>,
+    deploys: Deploys,
+    /// Length and time of change of the file of deploys when it was read last.
+    deploys_read: Option<(u64, SystemTime)>,
     series: Series,
     series_changed: bool,
     published_at: i64,
     reload_failed: bool,
-    damaged: Option<String>,
+    /// What was wrong with the state, until that is told.
+    damage: Option<String>,
     last_event: Vec<u8>,
     gone: Vec<String>,
 }
@@ -99,17 +116,17 @@ pub(super) struct Turn {
 impl Turn {
     pub(super) fn new(setup: &Setup, options: &Options, loaded: &Loaded, now: Timestamp) -> Self {
         let steady = clock::steady();
-        let mut engine = setup.judging.engine();
+        let mut judge = Judge::new(&setup.judging);
         if let Some(saved) = loaded.kept.get("engine") {
             // Of another version, or damaged: judging begins anew, which the state's own check has told.
-            let _begins_anew_where_it_cannot = engine.load(saved);
+            let _begins_anew_where_it_cannot = judge.load(saved);
         }
         let series = loaded.kept.get("series").and_then(|b| postcard::from_bytes(b).ok()).unwrap_or_default();
         let mut all = loaded.totals(&setup.plan);
         let mut turn = Self {
             closed_to: loaded.closed_to,
-            engine_saved: engine.now(),
-            engine,
+            judge_saved: judge.now(),
+            judge,
             pending: BTreeMap::new(),
             positions: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -121,12 +138,13 @@ impl Turn {
             interval_began: steady,
             idle_since: None,
             seen: all.failures().kinds().map(|(key, _)| key.clone()).collect(),
-            deploys: Vec::new(),
+            deploys: Deploys::load(loaded.kept.get("deploys")),
+            deploys_read: None,
             series,
             series_changed: false,
             published_at: -PUBLISH_US,
             reload_failed: false,
-            damaged: None,
+            damage: None,
             last_event: Vec::new(),
             gone: Vec::new(),
         };
@@ -134,20 +152,25 @@ impl Turn {
         turn.gone = loaded.positions.iter().filter(old).map(|p| p.source.clone()).collect();
         for second in &loaded.seconds {
             if second.second >= loaded.closed_to {
-                turn.pending.insert(second.second, second.clone());
-            } else if second.second >= turn.engine_saved {
+                turn.pending.insert(second.second, Open { second: second.clone(), ..Open::default() });
+            } else if second.second >= turn.judge_saved {
                 // judged before, and told: only the engine has to see it again
                 let step = second.step(&mut all);
-                drop(turn.engine.second(&second::Second::of(&step, all.desks())));
+                drop(turn.judge.step(&step, all.desks()));
+                turn.deploys.see(&step, &all);
             }
         }
-        drop(turn.engine.advance(loaded.closed_to));
+        drop(turn.judge.advance(loaded.closed_to));
+        for mark in turn.deploys.marks() {
+            let (service, mark) = deploys::shown(mark);
+            turn.judge.deployed(service.as_deref(), mark);
+        }
         turn
     }
 
     /// A state that was damaged is a ticket.
     pub(super) fn damaged(&mut self, text: String) {
-        self.damaged = Some(text);
+        self.damage = Some(text);
     }
 
     pub(super) fn reload_failed(&mut self) {
@@ -170,12 +193,17 @@ impl Turn {
 
     /// Another configuration holds: rules that are unchanged go on where they are.
     pub(super) fn exchange(&mut self, setup: &Setup) {
-        let state = self.engine.store();
-        self.engine = setup.judging.engine();
-        let _begins_anew_where_it_cannot = self.engine.load(&state);
+        let state = self.judge.store();
+        self.judge = Judge::new(&setup.judging);
+        let _begins_anew_where_it_cannot = self.judge.load(&state);
+        for mark in self.deploys.marks() {
+            let (service, mark) = deploys::shown(mark);
+            self.judge.deployed(service.as_deref(), mark);
+        }
+        self.deploys.given_anew();
         self.reload_failed = false;
         self.dirty = true;
-        self.engine_saved = 0;
+        self.judge_saved = 0;
     }
 }
 
@@ -250,10 +278,8 @@ impl Live<'_> {
         self.turn.idle_since = None;
         self.commit(ended);
         if ended {
-            let firing = self.turn.engine.firing();
-            for facts in &firing {
-                let telling = self.setup.judging.dressed(facts, &self.all, &self.turn.deploys).cleaned(false);
-                self.say(&format!("still firing at the end: {}", alert::headline(&telling)));
+            for telling in self.turn.judge.firing() {
+                self.say(&format!("still firing at the end: {}", alert::headline(&telling.cleaned(false))));
             }
         }
     }
@@ -265,6 +291,14 @@ impl Live<'_> {
         }
         let steps = self.since.take_steps(u32::MAX);
         let seconds: Vec<Second> = steps.iter().map(|step| Second::of(step, &self.since)).collect();
+        for step in steps {
+            if step.second >= self.turn.closed_to {
+                let open = self.turn.pending.entry(step.second).or_default();
+                open.second.second = step.second;
+                open.raised.extend(step.raised);
+                open.examples.extend(step.examples);
+            }
+        }
         if self.since.intake().bytes == 0 && seconds.is_empty() && self.since.intake().lost_bytes == 0 {
             return (None, seconds);
         }
@@ -277,38 +311,60 @@ impl Live<'_> {
     }
 
     /// Closes the seconds that are over, and gives what changed.
-    fn judge(&mut self, seconds: &[Second], all_over: bool) -> Vec<Notice> {
+    fn judge(&mut self, seconds: &[Second], all_over: bool) -> Vec<Told> {
         let turn = &mut self.turn;
-        for second in seconds {
-            // one that comes after it was closed is in totals and slots, in no window
-            if second.second < turn.closed_to {
-                continue;
-            }
-            let open =
-                turn.pending.entry(second.second).or_insert_with(|| Second { second: second.second, ..Second::default() });
+        // one that comes after it was closed is in totals and slots, in no window
+        for second in seconds.iter().filter(|second| second.second >= turn.closed_to) {
+            let open = &mut turn.pending.entry(second.second).or_default().second;
+            open.second = second.second;
             open.groups.extend(second.groups.iter().cloned());
             open.lines.extend(second.lines.iter().cloned());
         }
-        let lateness = self.setup.reading.lateness_us;
-        let hands: Vec<clocks::Hand> = self.hands().into_iter().flatten().collect();
-        let turn = &mut self.turn;
         let over = if all_over {
             turn.pending.last_key_value().map(|(second, _)| second + 1)
         } else {
-            clocks::over(&hands, clock::steady(), clock::now(), lateness)
+            let hands: Vec<clocks::Hand> = self.hands().into_iter().flatten().collect();
+            clocks::over(&hands, clock::steady(), clock::now(), self.setup.reading.lateness_us)
         };
+        let turn = &mut self.turn;
         let to = over.unwrap_or(0).max(turn.closed_to);
         let later = turn.pending.split_off(&to);
-        let mut notices = Vec::new();
-        for (_, second) in std::mem::replace(&mut turn.pending, later) {
-            let step = second.step(&mut self.all);
-            notices.extend(turn.engine.second(&second::Second::of(&step, self.all.desks())));
+        let mut told = Vec::new();
+        for (_, open) in std::mem::replace(&mut turn.pending, later) {
+            let step = Step { raised: open.raised, examples: open.examples, ..open.second.step(&mut self.all) };
+            turn.deploys.see(&step, &self.all);
+            for mark in turn.deploys.settle(&self.setup.asked.deploys, &self.all) {
+                let (service, mark) = deploys::shown(&mark);
+                turn.judge.deployed(service.as_deref(), mark);
+            }
+            told.extend(turn.judge.step(&step, self.all.desks()));
+        }
+        for (service, method, path) in self.all.take_folds() {
+            told.extend(turn.judge.renamed(service.as_deref(), &method, &path));
         }
         if to > turn.closed_to {
-            notices.extend(turn.engine.advance(to));
+            told.extend(turn.judge.advance(to));
             turn.closed_to = to;
         }
-        notices
+        told
+    }
+
+    /// Reads the file of deploys again where it has changed.
+    fn follow_deploys(&mut self) {
+        let Some(path) = &self.options.deploys else { return };
+        let stamp = std::fs::metadata(path).ok().and_then(|m| Some((m.len(), m.modified().ok()?)));
+        if stamp.is_none() || stamp == self.turn.deploys_read {
+            return;
+        }
+        self.turn.deploys_read = stamp;
+        match (self.outside.deploys)() {
+            Ok(given) => {
+                self.setup.asked.deploys = given;
+                self.turn.deploys.given_anew();
+                self.trouble("deploys", None);
+            }
+            Err(error) => self.trouble("deploys", Some(error.message)),
+        }
     }
 
     /// One commit, and what is told after it.
@@ -316,23 +372,21 @@ impl Live<'_> {
         let (now, steady) = (clock::now(), clock::steady());
         if let Ok(Some(mutes)) = self.state.changed_mutes() {
             let own = mutes.iter().filter_map(judging::mute);
-            self.turn.engine.set_mutes(self.setup.judging.mutes.iter().cloned().chain(own).collect());
+            self.turn.judge.set_mutes(self.setup.judging.mutes.iter().cloned().chain(own).collect());
         }
         let (counted, seconds) = self.gather();
-        let notices = self.judge(&seconds, all_over);
-        let tellings: Vec<Telling> = notices
-            .iter()
-            .filter(|notice| notice.tells())
-            .map(|notice| self.setup.judging.dressed(&notice.facts, &self.all, &self.turn.deploys))
-            .collect();
+        self.follow_deploys();
+        let told = self.judge(&seconds, all_over);
+        let changed = !told.is_empty();
+        let mut tellings: Vec<Telling> = told.into_iter().filter(Told::tells).map(|told| told.telling).collect();
+        tellings.extend(self.turn.damage.take().map(|text| damage(&text, now)));
         self.courier.enqueue(&mut self.outbox, &tellings, now);
         for telling in &tellings {
-            let text = told(telling, self.options.json);
+            let text = on_stdout(telling, self.options.json);
             self.turn.withheld.push(text);
         }
         self.summary(now, steady);
-        let tells = !tellings.is_empty();
-        self.save(counted.as_ref(), &seconds, tells || !notices.is_empty(), now, steady);
+        self.save(counted.as_ref(), &seconds, changed, now, steady);
         let held = self.turn.unsaved_since.is_some_and(|since| steady - since < HOLD_BACK_US);
         if !held {
             for text in std::mem::take(&mut self.turn.withheld) {
@@ -373,9 +427,10 @@ impl Live<'_> {
             positions.extend(log.position(bookmark));
             kept.extend(log.take_form().map(|form| (Log::form_word(&log.name), form)));
         }
-        if judged || turn.engine.now() >= turn.engine_saved.saturating_add(ENGINE_EVERY_S) {
-            turn.engine_saved = turn.engine.now();
-            kept.push(("engine".to_owned(), turn.engine.store()));
+        if judged || turn.judge.now() >= turn.judge_saved.saturating_add(JUDGE_EVERY_S) {
+            turn.judge_saved = turn.judge.now();
+            kept.push(("engine".to_owned(), turn.judge.store()));
+            kept.extend(turn.deploys.take_change().map(|deploys| ("deploys".to_owned(), deploys)));
         }
         if std::mem::take(&mut turn.series_changed) {
             kept.push(("series".to_owned(), postcard::to_stdvec(&turn.series).unwrap_or_default()));
@@ -449,7 +504,7 @@ impl Live<'_> {
         match self.voice.heard() {
             Heard::Closed if !self.voice_closed => {
                 self.voice_closed = true;
-                if self.server.is_some() || !self.setup.judging.is_mute() {
+                if self.server.is_some() || !self.setup.sinks.is_empty() {
                     self.say("standard output is closed; sinks and server go on");
                 }
             }
@@ -517,17 +572,20 @@ impl Live<'_> {
 
     /// What shapes summaries, with the logs as they are now.
     fn asked(&self) -> Asked {
-        Asked { sources: self.logs.iter().map(Log::figures).collect(), ..self.setup.asked.clone() }
+        let deploys = self.turn.deploys.marks().to_vec();
+        Asked { sources: self.logs.iter().map(Log::figures).collect(), deploys, ..self.setup.asked.clone() }
     }
 
     /// What fires now, in the words of its first line.
     fn firing(&self) -> Vec<health::Firing> {
-        let worded = |facts| {
-            let telling = self.setup.judging.dressed(&facts, &self.all, &self.turn.deploys).cleaned(false);
-            let page = facts.severity == Severity::Page;
-            health::Firing { service: facts.service, page, reason: alert::headline(&telling) }
+        let worded = |telling: Telling| {
+            let telling = telling.cleaned(false);
+            let page = telling.alert.severity == Severity::Page;
+            let reason = alert::headline(&telling);
+            health::Firing { service: telling.alert.service, page, reason }
         };
-        self.turn.engine.firing().into_iter().filter(|f| f.severity > Severity::Info).map(worded).collect()
+        let grave = |telling: &Telling| telling.alert.severity > Severity::Info;
+        self.turn.judge.firing().into_iter().filter(grave).map(worded).collect()
     }
 
     /// Shows the present to whoever asks the server.
@@ -537,9 +595,7 @@ impl Live<'_> {
         }
         self.turn.published_at = steady;
         let report = self.report();
-        let firing = self.turn.engine.firing();
-        let tellings: Vec<Telling> =
-            firing.iter().map(|f| self.setup.judging.dressed(f, &self.all, &self.turn.deploys).cleaned(false)).collect();
+        let tellings: Vec<Telling> = self.turn.judge.firing().iter().map(|telling| telling.cleaned(false)).collect();
         let alerts = serde_json::to_vec(&tellings.iter().map(|t| &t.alert).collect::<Vec<_>>()).unwrap_or_default();
         self.all.close();
         let changed = self.turn.series.update(&self.all, self.setup.asked.routes_max, self.setup.metrics_routes);
@@ -559,7 +615,7 @@ impl Live<'_> {
     fn reasons(&self) -> Vec<String> {
         let logs = self.logs.iter().filter_map(|log| Some(format!("reading '{}': {}", log.name, log.trouble.as_ref()?)));
         let reload = self.turn.reload_failed.then(|| "the last configuration was not taken".to_owned());
-        self.troubles.values().cloned().chain(self.turn.damaged.clone()).chain(logs).chain(reload).collect()
+        self.troubles.values().cloned().chain(logs).chain(reload).collect()
     }
 
     /// The report since the state began, without its course of time, which lies in the state.
@@ -599,16 +655,31 @@ impl Live<'_> {
                     severity: severity(t),
                 })
                 .collect(),
-            budgets: self.turn.engine.budget().into_iter().filter_map(|b| Some((b.service, b.promise, b.left?))).collect(),
+            budgets: self.turn.judge.budget().into_iter().filter_map(|b| Some((b.service, b.promise, b.left?))).collect(),
             lines: kinds(summary),
             lag_bytes: vec![(None, self.lag_bytes())],
         }
     }
 }
 
+/// The ticket of a state that was damaged.
+fn damage(text: &str, now: Timestamp) -> Telling {
+    let second = u32::try_from(now.second()).unwrap_or(0);
+    let fingerprint = fingerprint(None, None, "state", None);
+    let alert = Alert {
+        fingerprint: fingerprint.clone(),
+        signal: "state".to_owned(),
+        started_at: Some(now),
+        fired_at: Some(now),
+        summary: format!("TICKET {text}"),
+        ..Alert::new(format!("{fingerprint}-{second}"), "state".to_owned(), Severity::Ticket)
+    };
+    Telling { alert, clear_for_s: None, period_s: None, gone_in_s: None, bad_of: None }
+}
+
 /// An alert for standard output.
-fn told(telling: &Telling, as_json: bool) -> String {
-    let telling = telling.cleaned(false);
+fn on_stdout(telling: &Telling, as_json: bool) -> String {
+    let telling = telling.cleaned(true);
     if !as_json {
         return alert::text(&telling);
     }
