@@ -41,6 +41,8 @@ pub enum Command {
     Tail(Box<Tail>),
     /// Silence alerts of a running 'tail', through its state
     Mute(Box<Mute>),
+    /// Did a change hurt? Two logs, or one before and after, route by route
+    Compare(Box<Compare>),
     /// Show what each line was taken for, and how to get the figures that are missing
     Explain(Box<Explain>),
     /// Print the completions of a shell
@@ -77,6 +79,93 @@ pub struct Analyze {
     /// How to talk
     #[command(flatten)]
     pub talk: Talk,
+}
+
+const COMPARE_EXAMPLES: &str = "Examples:
+  vitalog compare before.log after.log         two logs, folders, quoted globs or snapshots
+  vitalog compare app.log --at '2026-11-22 10:00'
+  vitalog compare app.log --by version         the newest and the one before it, or version=1.4.1,1.4.2
+  vitalog compare app.log                      at its last deploy, restart or new version
+  vitalog compare app.log --at 2h -o markdown  the record of a change, for a pull request
+
+Exit code 1: a route got worse. 'too few' says that nothing could have been found";
+
+/// `compare`
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE_EXAMPLES)]
+#[command(
+    override_usage = "vitalog compare [OPTIONS] BEFORE AFTER\n       vitalog compare [OPTIONS] [PATH]... --at WHEN\n       \
+vitalog compare [OPTIONS] [PATH]... --by version[=OLD,NEW]"
+)]
+pub struct Compare {
+    /// What to read
+    #[command(flatten)]
+    pub reading: Reading,
+    /// What is compared
+    #[command(flatten)]
+    pub change: Change,
+    /// What to look at
+    #[command(flatten)]
+    pub scope: Scope,
+    /// text, json, markdown or csv, to a file or to standard output (repeatable) [default: text]
+    #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true, help_heading = "Output")]
+    pub output: Vec<OsString>,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// What is compared, and from where on a change matters.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Change")]
+pub struct Change {
+    /// The change was made then: one log before and after it
+    #[arg(long, value_name = "WHEN", env = "VITALOG_AT", hide_env = true)]
+    pub at: Option<String>,
+    /// One log by 'version', the newest and the one before it, or by 'version=OLD,NEW'
+    #[arg(long, value_name = "version[=OLD,NEW]", env = "VITALOG_BY", hide_env = true)]
+    pub by: Option<String>,
+    /// Leave out so much after the change [default: 30s, a tenth of that side at most; of two logs nothing]
+    #[arg(long, value_name = "DURATION", env = "VITALOG_WARM_UP", hide_env = true)]
+    pub warm_up: Option<String>,
+    /// A side is at most so long [default: 24h]
+    #[arg(long, value_name = "DURATION", env = "VITALOG_WINDOW", hide_env = true)]
+    pub window: Option<String>,
+    /// Only requests that were, or were not, logged in: authenticated or anonymous
+    #[arg(long, value_name = "WHO", value_enum, env = "VITALOG_AUTH", hide_env = true, hide_possible_values = true)]
+    pub auth: Option<Login>,
+    /// Exit with 1 too where there were too few requests to tell
+    #[arg(long, env = "VITALOG_REQUIRE_VERDICT", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub require_verdict: bool,
+    /// p50 or p95 must rise by this share of itself to matter [default: 10%]
+    #[arg(long, value_name = "SHARE", env = "VITALOG_MIN_SLOWDOWN", hide_env = true)]
+    pub min_slowdown: Option<String>,
+    /// ... and by so much [default: 5ms, or 1ms where it rises by half]
+    #[arg(long, value_name = "DURATION", env = "VITALOG_MIN_DELAY", hide_env = true)]
+    pub min_delay: Option<String>,
+    /// A share of requests (errors, 4xx, one status) must rise by so much to matter [default: 0.5%]
+    #[arg(long, value_name = "SHARE", env = "VITALOG_MIN_SHARE", hide_env = true)]
+    pub min_share: Option<String>,
+    /// Of all finds, the share that may be chance [default: 1%]
+    #[arg(long, value_name = "SHARE", env = "VITALOG_LEVEL", hide_env = true)]
+    pub level: Option<String>,
+}
+
+/// Whose requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Login {
+    /// Of somebody logged in.
+    Authenticated,
+    /// Of nobody.
+    Anonymous,
+}
+
+impl Compare {
+    /// What it shares with `analyze`: how to read, what to look at, what to write.
+    pub fn analyze(self) -> Analyze {
+        let output = Output { output: self.output, fail_on: Vec::new() };
+        Analyze { reading: self.reading, scope: self.scope, output, talk: self.talk }
+    }
 }
 
 const EXPLAIN_EXAMPLES: &str = "Examples:
@@ -362,7 +451,7 @@ mod tests {
     fn commands_that_do_not_work_are_not_shown() {
         let help = CommandLine::command().render_help().to_string();
         for (shown, word) in
-            [(true, "analyze"), (true, "explain"), (true, "tail"), (true, "mute"), (false, "completions"), (false, "compare")]
+            [(true, "analyze"), (true, "explain"), (true, "tail"), (true, "mute"), (false, "completions"), (true, "compare")]
         {
             assert_eq!(shown, help.contains(&format!("  {word}")), "{word}\n{help}");
         }

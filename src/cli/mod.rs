@@ -4,6 +4,7 @@
 //! message on one line that begins with `vitalog: `.
 
 pub mod args;
+pub mod compare;
 pub mod config;
 pub mod deliver;
 pub mod deploys;
@@ -55,6 +56,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCod
         Command::Analyze(analyze) => analyze_command(*analyze, now),
         Command::Tail(tail) => tail_command(*tail, now),
         Command::Mute(mute) => mute_command(&mute, now),
+        Command::Compare(compare) => compare_command(*compare, now),
         Command::Explain(explain) => explain_command(*explain, now),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
@@ -90,6 +92,12 @@ fn tail_command(typed: args::Tail, now: Timestamp) -> Result<Exit, Error> {
 fn mute_command(typed: &args::Mute, now: Timestamp) -> Result<Exit, Error> {
     let variable = |name: &str| std::env::var(name).ok();
     tail::mute(typed, &around(&variable, now))
+}
+
+/// `compare`: two readings, or one cut.
+fn compare_command(typed: args::Compare, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(compare::run(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("compare")))
 }
 
 /// What the process finds around itself.

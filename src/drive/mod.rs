@@ -5,6 +5,7 @@ pub mod batch;
 mod blocks;
 pub mod book;
 pub mod clock;
+pub mod compare;
 pub mod examples;
 pub mod fetch;
 pub mod judge;

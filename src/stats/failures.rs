@@ -136,6 +136,14 @@ impl Failures {
         self.bound();
     }
 
+    /// The kinds that were seen from `from` to before `to`, by their first and last times; counts are those of all times.
+    #[must_use]
+    pub fn within(&self, from: Timestamp, to: Timestamp) -> Self {
+        let seen = |f: &Failure| f.span.is_some_and(|(first, last)| from.micros() <= last && first < to.micros());
+        let kinds = self.kinds.iter().filter(|(_, f)| seen(f)).map(|(key, f)| (key.clone(), f.clone())).collect();
+        Self { kinds, over: 0 }
+    }
+
     /// All that was counted, those without a place included.
     pub fn total(&self) -> u64 {
         self.over + self.kinds.values().map(|f| f.count).sum::<u64>()

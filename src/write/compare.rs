@@ -3,21 +3,26 @@
 //! Pages only dress what `verdict::compare` found. Names come from logs and are made safe here; reasons hold figures
 //! alone.
 
+mod csv;
 mod json;
 mod markdown;
 mod text;
 
+pub use csv::csv;
 pub use json::json;
 pub use json::object;
 pub use markdown::MARKER;
 pub use markdown::markdown;
 pub use text::text;
 
+use crate::stats::summary::Figures;
 use crate::verdict::compare::About;
 use crate::write::figures::clean;
 use crate::write::figures::count;
 use crate::write::figures::counted;
+use crate::write::figures::duration;
 use crate::write::figures::from_to;
+use crate::write::figures::percent;
 
 /// A side in one line: what it is called, how much it holds, when.
 fn side(about: &About) -> String {
@@ -34,6 +39,13 @@ fn side(about: &About) -> String {
 /// What a side is called: its label, else its version, else nothing.
 fn name(about: &About) -> &str {
     if about.label.is_empty() { about.version.as_deref().unwrap_or_default() } else { &about.label }
+}
+
+/// What a route did in the same hours a week earlier.
+fn week_earlier(week: &Figures) -> String {
+    let errors = week.error_rate.filter(|_| week.errors > 0).map_or_else(|| "no errors".to_owned(), |e| percent(e) + " errors");
+    let latency = week.latency.map(|l| format!(", p95 {}, p50 {}", duration(l.p95_us), duration(l.p50_us)));
+    format!("a week earlier: {}, {errors}{}", counted(week.requests, "request"), latency.unwrap_or_default())
 }
 
 /// `412 → 398`.

@@ -62,7 +62,7 @@ fn row(route: &RouteFigures) -> String {
 }
 
 /// Text as one field. A lone `-` (no method) is no formula and stays.
-fn field(untrusted: &str) -> String {
+pub(super) fn field(untrusted: &str) -> String {
     let safe = clean_to(untrusted, LONGEST);
     let text = safe.as_str();
     let formula =

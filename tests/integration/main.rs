@@ -7,6 +7,8 @@ mod cases;
 mod change;
 /// Exit codes, messages, closed pipes, several outputs from one read.
 mod command;
+/// `compare` in each of its forms on a real bad deploy; canaries, weeks, snapshots, what is refused.
+mod compare;
 /// A small local server answers each status, hangs, closes; alerts arrive, again and in order, or are given up as told.
 mod delivery;
 /// `explain`: the counts of `analyze`, an example of every kind of line, exit codes, `--fix`.

@@ -14,6 +14,7 @@ use crate::stats::counts::is_aborted;
 use crate::stats::counts::is_client_error;
 use crate::stats::group::Group;
 use crate::stats::latency::Fine;
+use crate::stats::tally::Tally;
 
 /// A sum of groups, before it becomes figures.
 #[derive(Debug, Default)]
@@ -35,25 +36,30 @@ struct Part {
 impl Sum {
     /// Adds a group; without its latency where the caller says so (streams).
     pub fn add(&mut self, group: &Group, with_latency: bool) {
+        self.add_part(group, &group.tally, with_latency);
+    }
+
+    /// Adds a part of a group.
+    pub fn add_part(&mut self, group: &Group, tally: &Tally, with_latency: bool) {
         let parts = [
             (group.key.auth != Auth::Unknown).then(|| self.auth.entry(group.key.auth).or_default()),
             (group.key.cache != Cache::None).then(|| self.cache.entry(group.key.cache).or_default()),
         ];
         for part in parts.into_iter().flatten() {
-            for (status, n) in group.tally.statuses() {
+            for (status, n) in tally.statuses() {
                 *part.statuses.entry(status).or_default() += n;
             }
             if with_latency {
-                part.latency.merge(&group.tally.latency);
+                part.latency.merge(&tally.latency);
             }
         }
-        for (status, n) in group.tally.statuses() {
+        for (status, n) in tally.statuses() {
             *self.statuses.entry(status).or_default() += n;
         }
-        self.bytes += group.tally.bytes;
-        self.sized += group.tally.sized;
+        self.bytes += tally.bytes;
+        self.sized += tally.sized;
         if with_latency {
-            self.latency.merge(&group.tally.latency);
+            self.latency.merge(&tally.latency);
         }
     }
 

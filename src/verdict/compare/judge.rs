@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 
 use super::Comparison;
+use super::ERRORS;
+use super::Family;
 use super::LatencyTest;
 use super::Limits;
 use super::Of;
@@ -28,8 +30,8 @@ use crate::verdict::wording::counted;
 use crate::verdict::wording::duration;
 use crate::verdict::wording::percent;
 
-/// A route with its verdict; `family` is the number of tests made on all routes.
-pub(super) fn judged(open: Open, limits: &Limits, family: usize) -> RouteChange {
+/// A route with its verdict; `family` are the tests made on all routes.
+pub(super) fn judged(open: Open, limits: &Limits, family: Family) -> RouteChange {
     let Open { route, after, latency, shares } = open;
     let (was, is) = (&route.side.figures, &after.figures);
     let mut reasons = share_reasons(&shares, was, is, limits);
@@ -59,12 +61,13 @@ pub(super) fn judged(open: Open, limits: &Limits, family: usize) -> RouteChange 
         after: after.figures,
         latency,
         shares,
+        week: None,
     }
 }
 
 /// Why nothing could have been found, if so: not even all requests failing where none had failed would stand out among
 /// so many tests, and latency cannot be tested.
-fn too_few(was: &Figures, is: &Figures, timed: bool, limits: &Limits, family: usize) -> Option<String> {
+fn too_few(was: &Figures, is: &Figures, timed: bool, limits: &Limits, family: Family) -> Option<String> {
     match (was.requests, is.requests) {
         (0, n) => {
             let failed = is.error_rate.filter(|_| is.errors > 0).map(|share| format!(", {} errors", percent(share)));
@@ -72,7 +75,7 @@ fn too_few(was: &Figures, is: &Figures, timed: bool, limits: &Limits, family: us
         }
         (n, 0) => Some(format!("vanished: no request after the change, {} before", count(n))),
         (n, m) => {
-            let level = limits.level / real(family.max(1) as u64);
+            let level = limits.level * ERRORS / family.mean_weight / real(family.tests.max(1) as u64);
             (!timed && shares::total_change(n, m) > level).then(|| {
                 format!("{} before and {} after: not even a total failure would stand out", counted(n, "request"), count(m))
             })
@@ -159,11 +162,11 @@ fn share_reasons(tests: &[ShareTest], was: &Figures, is: &Figures, limits: &Limi
 }
 
 /// A share that grew far, by a test that would be a find if it were the only one: said, and not counted.
-fn doubt(tests: &[ShareTest], was: &Figures, is: &Figures, limits: &Limits, family: usize) -> Option<Reason> {
+fn doubt(tests: &[ShareTest], was: &Figures, is: &Figures, limits: &Limits, family: Family) -> Option<Reason> {
     let near = tests.iter().filter(|t| !t.significant && t.p <= limits.level && grew(t, limits));
     let test = near.min_by(|a, b| a.p.total_cmp(&b.p))?;
     let grown = share_text(test, true, was, is);
-    let sentence = format!("perhaps {grown}: among {family} tests, chance alone may do that");
+    let sentence = format!("perhaps {grown}: among {} tests, chance alone may do that", family.tests);
     Some(Reason { worse: None, text: sentence, bar: None })
 }
 

@@ -1,15 +1,19 @@
 //! Did the change hurt? Two sides of the same routes, tested and judged route by route.
 //!
 //! [`compare`] is a pure function of two [`Half`]s. The tests stand in `shares` (exact), `ranks` (latency) and `adjust`
-//! (many at once); `judge` says which finds matter; `novelty` names the exceptions that are new; `sides` makes halves of
-//! snapshots. Which requests stand on which side is not decided here.
+//! (many at once); `judge` says which finds matter; `novelty` names the exceptions that are new; `cut` says which time
+//! stands on which side of a change within one log; `sides` makes halves of snapshots.
 //!
 //! One family of tests holds each route's latency, its share of errors, of 4xx and of every status that can be for the
 //! worse (3xx but 304, 4xx, 5xx and no answer); a share that is another one under a second name is tested once. Tests
 //! that could not find anything whatever had happened (`shares::least` above the level) do not enter the family:
-//! that depends on the margins alone, so it does not favour finds (P. Gilbert, 2005, JRSS C 54, 143-158).
+//! that depends on the margins alone, so it does not favour finds (P. Gilbert, 2005, JRSS C 54, 143-158). Within the family
+//! a share of errors counts three times a latency, any other share a third: weights that are fixed beforehand and
+//! sum up to the number of tests keep what Benjamini and Hochberg promise (C. Genovese, K. Roeder, L. Wasserman, 2006,
+//! Biometrika 93, 509-524).
 
 pub mod adjust;
+pub mod cut;
 mod judge;
 mod novelty;
 pub mod ranks;
@@ -212,6 +216,8 @@ pub struct RouteChange {
     pub latency: Option<LatencyTest>,
     /// Its shares' tests, errors first.
     pub shares: Vec<ShareTest>,
+    /// The figures of the same hours as `after`, a week earlier; shown beside, no part of the verdict.
+    pub week: Option<Figures>,
 }
 
 /// One side, without its routes.
@@ -240,6 +246,10 @@ pub struct Comparison {
     pub changed_at: Option<Timestamp>,
     /// `Regressed` where a route is; else `Improved` where one is; else `Same`; `TooFew` where all are.
     pub verdict: Verdict,
+    /// The same hours as after, a week earlier, where the log reaches so far.
+    pub week: Option<About>,
+    /// How the sides were cut, where there is something to say, in sentences.
+    pub notes: Vec<String>,
     /// Each route, worst first.
     pub routes: Vec<RouteChange>,
     /// Exceptions that were not there before.
@@ -282,7 +292,7 @@ fn real(n: u64) -> f64 {
 pub fn compare<'r>(before: &Half, after: &Half, limits: &Limits, remedy: impl Fn(Option<&str>) -> Remedy<'r>) -> Comparison {
     let mut routes = paired(before, after, limits);
     adjust_all(&mut routes, limits);
-    let family = routes.iter().map(|r| r.finds().count()).sum();
+    let family = Family { tests: routes.iter().map(|r| r.finds().count()).sum(), mean_weight: mean_weight(&routes) };
     let mut routes: Vec<RouteChange> = routes.into_iter().map(|open| judge::judged(open, limits, family)).collect();
     judge::worst_first(&mut routes);
     let verdict = routes.iter().filter(|r| !r.probe).map(|r| r.verdict).min().unwrap_or_default();
@@ -318,10 +328,19 @@ struct Open {
 }
 
 impl Open {
-    /// The p values of its part in the family, latency first.
-    fn finds(&self) -> impl Iterator<Item = f64> {
-        self.latency.iter().map(|l| l.p).chain(self.shares.iter().filter(|s| s.possible).map(|s| s.p))
+    /// The p values of its part in the family with their weights, latency first.
+    fn finds(&self) -> impl Iterator<Item = (f64, f64)> {
+        let weight = |of: Of| if of == Of::Errors { ERRORS } else { OTHERS };
+        let shares = self.shares.iter().filter(|s| s.possible).map(move |s| (s.p, weight(s.of)));
+        self.latency.iter().map(|l| (l.p, LATENCY)).chain(shares)
     }
+}
+
+/// All tests that are adjusted together.
+#[derive(Debug, Clone, Copy)]
+struct Family {
+    tests: usize,
+    mean_weight: f64,
 }
 
 /// One route on either side.
@@ -402,7 +421,8 @@ fn is_part(of: Of, whole: Of) -> bool {
 
 /// Adjusts all tests together and says which are finds.
 fn adjust_all(routes: &mut [Open], limits: &Limits) {
-    let p: Vec<f64> = routes.iter().flat_map(Open::finds).collect();
+    let mean = mean_weight(routes);
+    let p: Vec<f64> = routes.iter().flat_map(Open::finds).map(|(p, weight)| (p * mean / weight).min(1.0)).collect();
     let adjusted = adjust::adjusted(&p);
     let cutoff =
         p.iter().zip(&adjusted).filter(|(_, a)| **a <= limits.level).map(|(p, _)| *p).fold(f64::NEG_INFINITY, f64::max);
@@ -410,6 +430,7 @@ fn adjust_all(routes: &mut [Open], limits: &Limits) {
     for route in routes {
         if let Some(latency) = &mut route.latency {
             latency.adjusted_p = adjusted.next().unwrap_or(1.0);
+            let cutoff = cutoff * LATENCY / mean;
             latency.ranks_significant = latency.ranks.p / RANKS <= cutoff;
             latency.tail_significant = latency.tail.p / (1.0 - RANKS) <= cutoff;
         }
@@ -418,6 +439,20 @@ fn adjust_all(routes: &mut [Open], limits: &Limits) {
             share.significant = share.adjusted_p <= limits.level;
         }
     }
+}
+
+/// How much a latency's test counts in the family …
+const LATENCY: f64 = 1.0;
+/// … a share of errors: nothing hurts as much, and it is the last to have many requests …
+const ERRORS: f64 = 3.0;
+/// … and any other share, of which a route has several.
+const OTHERS: f64 = 1.0 / 3.0;
+
+/// What the weights of a family come to on average: divided by it they sum up to the number of tests.
+fn mean_weight(routes: &[Open]) -> f64 {
+    let (sum, n) = routes.iter().flat_map(Open::finds).fold((0.0, 0_u64), |(sum, n), (_, weight)| (sum + weight, n + 1));
+    // alone, a test of errors weighs as much as itself
+    if n == 0 { ERRORS } else { sum / real(n) }
 }
 
 #[cfg(test)]

@@ -19,42 +19,146 @@ use crate::stats::counts::ErrorRule;
 use crate::stats::failures::Failures;
 use crate::stats::group::Group;
 use crate::stats::group::Layer;
+use crate::stats::slots::Track;
+use crate::stats::slots::wide;
 use crate::stats::snapshot::Desk;
 use crate::stats::snapshot::Snapshot;
+use crate::stats::summary::Figures;
 use crate::stats::summary::Sum;
+use crate::stats::tally::Tally;
 use crate::time::SECOND;
 use crate::time::Timestamp;
+
+/// A span of time: from the first moment to before the second.
+pub type Window = (Timestamp, Timestamp);
 
 /// A part of what was recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Portion<'a> {
     /// Where it stands.
     pub snapshot: &'a Snapshot,
-    /// Requests of this version alone.
+    /// Requests of this version (as people know it) alone.
     pub version: Option<&'a str>,
     /// Requests logged in, or not logged in, alone.
     pub auth: Option<Auth>,
+    /// Requests of this time alone.
+    pub window: Option<Window>,
+}
+
+/// How much of a group lies in a portion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lies {
+    Outside,
+    Inside,
+    /// Only its slots can tell.
+    Across,
 }
 
 impl<'a> Portion<'a> {
     /// All of a snapshot.
     pub fn whole(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, version: None, auth: None }
+        Self { snapshot, version: None, auth: None, window: None }
     }
 
-    fn takes(&self, desk: &Desk, group: &Group) -> bool {
-        let version = desk.eras.get(usize::from(group.key.era)).map(|era| era.version.as_str());
-        self.version.is_none_or(|wanted| version == Some(wanted)) && self.auth.is_none_or(|wanted| wanted == group.key.auth)
+    fn lies(&self, desk: &Desk, group: &Group) -> Lies {
+        let Some(era) = desk.eras.get(usize::from(group.key.era)) else { return Lies::Outside };
+        if self.version.is_some_and(|wanted| era.name() != wanted) || self.auth.is_some_and(|wanted| wanted != group.key.auth) {
+            return Lies::Outside;
+        }
+        let Some((from, to)) = self.window else { return Lies::Inside };
+        match era.span.or(self.snapshot.span()) {
+            Some((first, last)) if from <= first && last < to => Lies::Inside,
+            Some((first, last)) if last < from || to <= first => Lies::Outside,
+            _ => Lies::Across,
+        }
     }
 
-    fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        let Some(version) = self.version else { return self.snapshot.span() };
-        let eras = self.snapshot.desks().iter().flat_map(|d| &d.eras).filter(|e| e.version == version);
-        eras.filter_map(|e| e.span).reduce(joined)
+    /// Whether its figures are those that were recorded, to three digits; else they are cut at the borders of slots.
+    fn is_exact(&self, layers: &BTreeMap<Service<'_>, Layer>) -> bool {
+        self.groups(layers).all(|(desk, group)| self.lies(desk, group) != Lies::Across)
+    }
+
+    /// The groups of the layers that are compared.
+    fn groups<'l>(
+        &self,
+        layers: &'l BTreeMap<Service<'_>, Layer>,
+    ) -> impl Iterator<Item = (&'a Desk, &'a Group)> + use<'a, 'l> {
+        let snapshot = self.snapshot;
+        let own = move |group: &'a Group| Some((snapshot.desks().get(usize::from(group.key.desk))?, group));
+        let chosen = |desk: &Desk| layers.get(&desk.service.as_deref()) == Some(&desk.layer);
+        snapshot.groups().iter().filter_map(own).filter(move |(desk, _)| chosen(desk))
+    }
+
+    /// What slots wholly within the window hold of a group.
+    fn cut(&self, group: &Group) -> Group {
+        let (from, to) = self.window.unwrap_or((Timestamp(i64::MIN), Timestamp(i64::MAX)));
+        let width = i64::from(self.snapshot.width());
+        let mut tally = Tally::default();
+        group.track.each(|slot| {
+            let start = i64::from(slot.number) * width;
+            if Timestamp::from_seconds(start) < from || Timestamp::from_seconds(start + width) > to {
+                return;
+            }
+            for (status, n) in &slot.statuses {
+                tally.add_status(*status, u64::from(*n));
+            }
+            tally.bytes += slot.bytes;
+            tally.sized += if slot.bytes > 0 { slot.requests() } else { 0 };
+            tally.latency.record_coarse(&wide(&slot.buckets), slot.sum_us, slot.min_us, slot.max_us);
+        });
+        Group { key: group.key, tally, track: Track::default() }
+    }
+
+    fn span(&self) -> Option<Window> {
+        if self.version.is_none() && self.window.is_none() {
+            return self.snapshot.span();
+        }
+        let eras = self.snapshot.desks().iter().flat_map(|d| &d.eras);
+        let own = eras.filter(|e| self.version.is_none_or(|wanted| e.name() == wanted)).filter_map(|e| e.span);
+        let own = own.reduce(joined).or(self.snapshot.span())?;
+        let Some((from, to)) = self.window else { return Some(own) };
+        let eras = self.snapshot.desks().iter().flat_map(|d| &d.eras);
+        let inside = eras
+            .filter(|e| self.version.is_none_or(|wanted| e.name() == wanted))
+            .filter_map(|e| e.span)
+            .filter(|(first, last)| from <= *first && *last < to);
+        inside.reduce(joined).or_else(|| Some((own.0.max(from), own.1.min(to))).filter(|(first, last)| first <= last))
+    }
+
+    /// Exceptions of its time; of a version or of logged-in requests alone none are known, but by time.
+    fn failures(&self) -> Failures {
+        let mut all = Failures::empty();
+        let Some((from, to)) = self.window else {
+            if self.version.is_none() && self.auth.is_none() {
+                all.merge(self.snapshot.failures().clone());
+            }
+            return all;
+        };
+        let sided = self.snapshot.failures_since();
+        if sided.is_empty() {
+            return self.snapshot.failures().within(from, to);
+        }
+        let first = self.snapshot.span().map(|s| s.0);
+        let begins = |since: &Option<Timestamp>| since.or(first).is_some_and(|since| from <= since && since < to);
+        for (_, failures) in sided.iter().filter(|(since, _)| begins(since)) {
+            all.merge(failures.clone());
+        }
+        all
     }
 }
 
-fn joined(a: (Timestamp, Timestamp), b: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+/// How many requests a portion holds of the layers that are compared beside it, as exactly as it can be told.
+pub fn requests(portion: &Portion<'_>, beside: &[Portion<'_>]) -> u64 {
+    let layers = layers(beside, &[]);
+    let count = |(desk, group): (&Desk, &Group)| match portion.lies(desk, group) {
+        Lies::Outside => 0,
+        Lies::Inside => group.tally.requests(),
+        Lies::Across => portion.cut(group).tally.requests(),
+    };
+    portion.groups(&layers).map(count).sum()
+}
+
+fn joined(a: Window, b: Window) -> Window {
     (a.0.min(b.0), a.1.max(b.1))
 }
 
@@ -73,17 +177,33 @@ pub struct Asked {
 
 type Service<'a> = Option<&'a str>;
 
+/// Sides whose routes are named alike.
+#[derive(Debug, Clone, Default)]
+pub struct Halves {
+    /// One for each side that was given, in that order.
+    pub halves: Vec<Half>,
+    /// Some time was not kept apart while recording: all figures are cut at the borders of slots, latencies to two digits.
+    pub coarse: bool,
+}
+
 /// The two sides, their routes named alike. Labels are left empty and nothing is left out as warm-up: the caller knows.
-/// Exceptions are known of whole snapshots alone, so a portion by version or by login brings none.
+/// Exceptions are known by time alone, so a portion by version or by login without a window brings none.
 pub fn halves(before: &[Portion<'_>], after: &[Portion<'_>], asked: &Asked) -> (Half, Half) {
-    let layers = layers(before, after);
+    let mut all = sides(&[before, after], asked).halves.into_iter();
+    (all.next().unwrap_or_default(), all.next().unwrap_or_default())
+}
+
+/// [`halves`] for any number of sides; the first two decide which layers are compared.
+pub fn sides(all: &[&[Portion<'_>]], asked: &Asked) -> Halves {
+    let layers = layers(all.first().copied().unwrap_or_default(), all.get(1).copied().unwrap_or_default());
+    let coarse = !all.iter().copied().flatten().all(|portion| portion.is_exact(&layers));
     let mut keys: BTreeMap<Service<'_>, BTreeMap<&RouteKey, Counted<'_>>> = BTreeMap::new();
-    for portion in before.iter().chain(after) {
-        each(portion, &layers, |desk, group| {
+    for portion in all.iter().copied().flatten() {
+        each(portion, &layers, coarse, |desk, group, tally| {
             let key = desk.router.key(group.key.route);
             let counted = keys.entry(desk.service.as_deref()).or_default().entry(key);
             let counted = counted.or_insert(Counted { key, requests: 0, not_found: 0, client_errors: 0, denied: 0 });
-            for (status, n) in group.tally.statuses() {
+            for (status, n) in tally.statuses() {
                 counted.requests += n;
                 match status {
                     404 | 405 => counted.not_found += n,
@@ -101,7 +221,8 @@ pub fn halves(before: &[Portion<'_>], after: &[Portion<'_>], asked: &Asked) -> (
             (service, counted.into_keys().zip(name(&list, asked.routes_max)).collect())
         })
         .collect();
-    (half(before, &layers, &names, asked), half(after, &layers, &names, asked))
+    let halves = all.iter().map(|portions| half(portions, &layers, &names, coarse, asked)).collect();
+    Halves { halves, coarse }
 }
 
 /// The layer of each service that is compared: the edge where both sides have it.
@@ -119,35 +240,50 @@ fn layers<'a>(before: &[Portion<'a>], after: &[Portion<'a>]) -> BTreeMap<Service
     desks.map(|d| (d.service.as_deref(), layer(d.service.as_deref()))).collect()
 }
 
-/// Calls `tell` with each group of a portion.
-fn each<'a>(portion: &Portion<'a>, layers: &BTreeMap<Service<'_>, Layer>, mut tell: impl FnMut(&'a Desk, &'a Group)) {
-    for group in portion.snapshot.groups() {
-        let Some(desk) = portion.snapshot.desks().get(usize::from(group.key.desk)) else { continue };
-        if layers.get(&desk.service.as_deref()) == Some(&desk.layer) && portion.takes(desk, group) {
-            tell(desk, group);
+/// Calls `tell` with each group of a portion, and what of it lies there.
+fn each<'a>(
+    portion: &Portion<'a>,
+    layers: &BTreeMap<Service<'_>, Layer>,
+    coarse: bool,
+    mut tell: impl FnMut(&'a Desk, &Group, &Tally),
+) {
+    for (desk, group) in portion.groups(layers) {
+        match portion.lies(desk, group) {
+            Lies::Outside => {}
+            Lies::Inside if !coarse => tell(desk, group, &group.tally),
+            Lies::Inside | Lies::Across => {
+                let cut = portion.cut(group);
+                tell(desk, group, &cut.tally);
+            }
         }
     }
 }
 
 type Names<'a> = BTreeMap<Service<'a>, BTreeMap<&'a RouteKey, Named>>;
 
-fn half(portions: &[Portion<'_>], layers: &BTreeMap<Service<'_>, Layer>, names: &Names<'_>, asked: &Asked) -> Half {
+fn half(
+    portions: &[Portion<'_>],
+    layers: &BTreeMap<Service<'_>, Layer>,
+    names: &Names<'_>,
+    coarse: bool,
+    asked: &Asked,
+) -> Half {
     let period = portions.iter().filter_map(Portion::span).reduce(joined);
     #[expect(clippy::cast_precision_loss, reason = "a span of 285 years of microseconds is exact to the microsecond")]
     let seconds = period.map(|p| (p.1.micros() - p.0.micros()) as f64 / SECOND as f64);
     let mut routes: BTreeMap<(Service<'_>, &Named), Sum> = BTreeMap::new();
     for portion in portions {
-        each(portion, layers, |desk, group| {
+        each(portion, layers, coarse, |desk, group, tally| {
             let of = names.get(&desk.service.as_deref()).and_then(|n| n.get(desk.router.key(group.key.route)));
             if let Some(named) = of {
-                routes.entry((desk.service.as_deref(), named)).or_default().add(group, true);
+                routes.entry((desk.service.as_deref(), named)).or_default().add_part(group, tally, true);
             }
         });
     }
     let chosen = |named: &Named| asked.route.as_ref().is_none_or(|glob| glob.matches(&named.method, &named.route));
     let mut failures = Failures::empty();
-    for portion in portions.iter().filter(|p| p.version.is_none() && p.auth.is_none()) {
-        failures.merge(portion.snapshot.failures().clone());
+    for portion in portions {
+        failures.merge(portion.failures());
     }
     let routes = routes.into_iter().filter(|((_, named), sum)| chosen(named) && sum.requests() > 0);
     let routes = routes.map(|((service, named), sum)| RouteSide {
@@ -156,7 +292,7 @@ fn half(portions: &[Portion<'_>], layers: &BTreeMap<Service<'_>, Layer>, names: 
         route: named.route.clone(),
         probe: named.probe && !asked.include_probes,
         side: Side {
-            figures: sum.figures(&asked.errors, seconds),
+            figures: told(sum.figures(&asked.errors, seconds), coarse),
             buckets: if named.streaming { Vec::new() } else { sum.buckets() },
         },
     });
@@ -168,6 +304,19 @@ fn half(portions: &[Portion<'_>], layers: &BTreeMap<Service<'_>, Layer>, names: 
         exceptions: failures.figures(),
         ..Half::default()
     }
+}
+
+/// Figures that say how exact they are.
+fn told(mut figures: Figures, coarse: bool) -> Figures {
+    if coarse {
+        let parts = figures.auth.iter_mut().flat_map(|a| [&mut a.authenticated, &mut a.anonymous, &mut a.unknown]);
+        let latencies = figures.latency.iter_mut().chain(parts.filter_map(|part| part.latency.as_mut()));
+        let cached = figures.cache.iter_mut().flat_map(|c| c.by_status_latency.values_mut());
+        for latency in latencies.chain(cached) {
+            latency.digits = 2;
+        }
+    }
+    figures
 }
 
 #[cfg(test)]

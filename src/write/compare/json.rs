@@ -31,7 +31,7 @@ pub fn object(comparison: &Comparison) -> Value {
     json!({
         "schema": "vitalog.compare/1",
         "before": about(&comparison.before),
-        "after": about(&comparison.after),
+        "after": after(comparison),
         "verdict": comparison.verdict.word(),
         "routes": list(&comparison.routes, route),
         "new_exceptions": list(&comparison.new_exceptions, exception),
@@ -51,6 +51,17 @@ fn about(about: &About) -> Value {
     })
 }
 
+/// The side after, with what is known of the change and what is shown beside.
+fn after(comparison: &Comparison) -> Value {
+    let mut side = about(&comparison.after);
+    if let Value::Object(side) = &mut side {
+        side.insert("changed_at".to_owned(), time(comparison.changed_at).into());
+        side.insert("week_earlier".to_owned(), comparison.week.as_ref().map_or(Value::Null, about));
+        side.insert("notes".to_owned(), list(&comparison.notes, |note| text(note).into()));
+    }
+    side
+}
+
 fn route(route: &RouteChange) -> Value {
     json!({
         "service": some_text(route.service.as_ref()),
@@ -63,6 +74,7 @@ fn route(route: &RouteChange) -> Value {
         "tests": {
             "latency": route.latency.as_ref().map(|test| latency(test, route)),
             "shares": list(&route.shares, share),
+            "week_earlier": route.week.as_ref().map(stats),
         },
     })
 }
@@ -126,7 +138,9 @@ mod tests {
         for (at, want) in [
             ("", "schema before after verdict routes new_exceptions rollback purge"),
             ("/routes/0", "service method route verdict reasons before after tests"),
-            ("/routes/0/tests", "latency shares"),
+            ("/routes/0/tests", "latency shares week_earlier"),
+            ("/before", "label version start end requests left_out"),
+            ("/after", "label version start end requests left_out changed_at week_earlier notes"),
         ] {
             assert_eq!(want.split_whitespace().collect::<Vec<_>>(), keys(all.pointer(at).unwrap()), "{at}");
         }

@@ -6,6 +6,7 @@ use std::io;
 
 use super::arrow;
 use super::name;
+use super::week_earlier;
 use crate::stats::summary::Figures;
 use crate::stats::summary::Latency;
 use crate::verdict::compare::About;
@@ -77,7 +78,14 @@ fn sides(comparison: &Comparison, page: &mut String) -> std::fmt::Result {
     if let Some(at) = comparison.changed_at {
         writeln!(page, "| changed | | {} | | |", moment(at))?;
     }
-    writeln!(page, "{}", row("after", after))
+    writeln!(page, "{}", row("after", after))?;
+    if let Some(week) = &comparison.week {
+        writeln!(page, "{}", row("beside", week))?;
+    }
+    for note in &comparison.notes {
+        writeln!(page, "\n{}.", capital(&clean_to(note, COMMAND).to_string()))?;
+    }
+    Ok(())
 }
 
 /// Method and route, with the service where there is one.
@@ -96,6 +104,9 @@ fn reasons(comparison: &Comparison, page: &mut String) -> std::fmt::Result {
             writeln!(page, "- {}", route_name(route))?;
             for reason in route.reasons.iter().take(ENTRIES) {
                 writeln!(page, "  - {}", reason.text)?;
+            }
+            if let Some(week) = &route.week {
+                writeln!(page, "  - {}", week_earlier(week))?;
             }
         }
         more(all, ROUTES, "more route", page)?;

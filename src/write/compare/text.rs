@@ -5,6 +5,7 @@ use std::io;
 
 use super::arrow;
 use super::side;
+use super::week_earlier;
 use crate::stats::summary::Figures;
 use crate::stats::summary::Latency;
 use crate::verdict::compare::Comparison;
@@ -48,6 +49,12 @@ pub fn text(comparison: &Comparison, look: Look, out: &mut impl io::Write) -> io
         page.entry("changed", &moment(at));
     }
     page.entry("after", &side(&comparison.after));
+    if let Some(week) = &comparison.week {
+        page.entry("beside", &side(week));
+    }
+    for note in &comparison.notes {
+        page.entry("note", &clean(note).to_string());
+    }
     changed(comparison, &mut page);
     others(comparison, &mut page);
     exceptions(comparison, &mut page);
@@ -92,6 +99,9 @@ fn changed(comparison: &Comparison, page: &mut Page) {
         for reason in route.reasons.iter().take(ENTRIES) {
             page.paragraph("             ", Tone::Plain, &reason.text);
             bars(reason, page);
+        }
+        if let Some(week) = &route.week {
+            page.paragraph("             ", Tone::Quiet, &week_earlier(week));
         }
     }
     rest(routes.len(), ROUTES, "more changed route", page);
