@@ -118,6 +118,7 @@ fn read(
     let ask = compare::Ask {
         read: analyze::Ask {
             paths,
+            state: prepare::state(settings)?,
             settings: Arc::new(prepare::reading(settings)?),
             plan: prepare::plan(settings)?,
             now: around.now,

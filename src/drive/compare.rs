@@ -77,8 +77,11 @@ pub fn run(ask: &Ask<'_>) -> Compared {
 
 /// Reads `paths` with other settings and another plan.
 fn read(ask: &analyze::Ask<'_>, paths: Vec<String>, settings: Arc<Settings>, plan: Plan) -> Read {
+    // a state is read with all that is asked for, never with one of two inputs
+    let state = ask.state.clone().filter(|_| paths == ask.paths);
     analyze::read(&analyze::Ask {
         paths,
+        state,
         settings,
         plan,
         now: ask.now,
