@@ -48,6 +48,9 @@ pub fn run(typed: args::Compare, around: &Environment<'_>) -> Result<Option<Exit
             when(&at, around.now, &settings.zone).map_err(|why| Error::usage(format!("'--at': {}", clean(why.as_bytes()))))?,
         ),
         (None, Some(by)) => Sides::Versions(versions(&by)?),
+        (None, None) if paths == 2 && settings.state.is_some() => {
+            return Err(Error::usage("'--state' holds one log: cut it with '--at WHEN' or '--by version'"));
+        }
         (None, None) if paths == 2 => Sides::Two,
         (None, None) if paths > 2 => {
             return Err(Error::usage(format!(
@@ -123,6 +126,7 @@ fn read(
             plan: prepare::plan(settings)?,
             now: around.now,
             threads: settings.threads.map_or_else(crate::cli::cores, NonZeroUsize::get),
+            state: prepare::state(settings)?,
             keep_parts: false,
             listen: false,
             progress: &|bytes| progress.advance(bytes),
