@@ -126,7 +126,6 @@ fn read(
             plan: prepare::plan(settings)?,
             now: around.now,
             threads: settings.threads.map_or_else(crate::cli::cores, NonZeroUsize::get),
-            state: prepare::state(settings)?,
             keep_parts: false,
             listen: false,
             progress: &|bytes| progress.advance(bytes),

@@ -86,7 +86,6 @@ fn read(ask: &analyze::Ask<'_>, paths: Vec<String>, settings: Arc<Settings>, pla
         plan,
         now: ask.now,
         threads: ask.threads,
-        state: ask.state.clone(),
         keep_parts: false,
         listen: false,
         progress: ask.progress,
