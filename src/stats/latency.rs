@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(test)]
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use serde::Serialize;
@@ -181,9 +182,7 @@ impl Fine {
     }
 
     fn add(&mut self, bucket: u16, n: u64) {
-        if self.pages.is_empty() {
-            self.pages.resize_with(usize::from(fine(HIGHEST_US)) / PAGE + 1, || None);
-        }
+        self.open_pages();
         let at = usize::from(bucket);
         let page = self.pages[at / PAGE].get_or_insert_with(|| Box::new([0; PAGE]));
         let cell = &mut page[at % PAGE];
@@ -230,7 +229,32 @@ impl Fine {
             self.few.extend_from_slice(&other.few);
             return;
         }
-        other.each(|bucket, n| self.add(bucket, n));
+        // no cell can overflow while all values together fit in one: then pages are added as they lie
+        if self.count > u64::from(u32::MAX) || !other.spilled.is_empty() {
+            return other.each(|bucket, n| self.add(bucket, n));
+        }
+        for &bucket in &other.few {
+            self.add(bucket, 1);
+        }
+        for (at, page) in other.pages.iter().enumerate() {
+            if let Some(page) = page {
+                self.add_page(at, page);
+            }
+        }
+    }
+
+    fn add_page(&mut self, at: usize, more: &[u32; PAGE]) {
+        self.open_pages();
+        match &mut self.pages[at] {
+            Some(page) => page.iter_mut().zip(more).for_each(|(cell, n)| *cell += n),
+            free => *free = Some(Box::new(*more)),
+        }
+    }
+
+    fn open_pages(&mut self) {
+        if self.pages.is_empty() {
+            self.pages.resize_with(usize::from(fine(HIGHEST_US)) / PAGE + 1, || None);
+        }
     }
 
     /// Calls `tell` with each bucket and its count; a bucket may come more than once, in no order.
@@ -238,6 +262,13 @@ impl Fine {
         for &bucket in &self.few {
             tell(bucket, 1);
         }
+        self.each_of_pages(&mut tell);
+        for (&bucket, &n) in &self.spilled {
+            tell(bucket, n);
+        }
+    }
+
+    fn each_of_pages(&self, mut tell: impl FnMut(u16, u64)) {
         let mut first: u16 = 0;
         for page in &self.pages {
             if let Some(page) = page {
@@ -249,16 +280,26 @@ impl Fine {
             }
             first += 256;
         }
-        for (&bucket, &n) in &self.spilled {
-            tell(bucket, n);
-        }
     }
 
     /// Each bucket once with its count, ascending.
     pub fn buckets(&self) -> Vec<(u16, u64)> {
         let mut all = Vec::new();
-        self.each(|bucket, n| all.push((bucket, n)));
-        gather(all)
+        if self.few.is_empty() && self.spilled.is_empty() {
+            self.each(|bucket, n| all.push((bucket, n)));
+            return all;
+        }
+        let waiting = gather(self.few.iter().map(|b| (*b, 1)).chain(self.spilled.iter().map(|(b, n)| (*b, *n))).collect());
+        let mut waiting = waiting.into_iter().peekable();
+        self.each_of_pages(|bucket, n| {
+            while let Some(before) = waiting.next_if(|w| w.0 < bucket) {
+                all.push(before);
+            }
+            let more = waiting.next_if(|w| w.0 == bucket).map_or(0, |w| w.1);
+            all.push((bucket, n + more));
+        });
+        all.extend(waiting);
+        all
     }
 
     /// How many values.
@@ -312,7 +353,8 @@ impl Fine {
         below
     }
 
-    /// As hdrhistogram's own type: what every quantile is read from.
+    /// As hdrhistogram's own type: what every quantile must agree with.
+    #[cfg(test)]
     pub fn histogram(&self) -> Histogram<u64> {
         let mut all =
             Histogram::new_with_bounds(1, HIGHEST_US, 3).unwrap_or_else(|_| unreachable!("constant bounds are valid"));
@@ -327,7 +369,7 @@ impl Fine {
     }
 
     /// The values at several quantiles, ascending; see [`Fine::quantile_us`]. Short histograms are read as the list they
-    /// are, fuller ones through hdrhistogram.
+    /// are, fuller ones bucket by bucket as hdrhistogram does it.
     pub fn quantiles_us<const N: usize>(&self, at: [f64; N]) -> Option<[u64; N]> {
         if self.count == 0 {
             return None;
@@ -341,8 +383,19 @@ impl Fine {
                 fine_highest(bucket).clamp(self.min_us, self.max_us.max(self.min_us))
             }));
         }
-        let all = self.histogram();
-        Some(at.map(|q| quantile_of(&all, q, self.min_us, self.max_us)))
+        let all = self.buckets();
+        let total: u64 = all.iter().map(|b| b.1).sum();
+        let (mut seen, mut rest) = (0, all.iter().copied());
+        let mut here = 0;
+        Some(at.map(|q| {
+            let rank = hdr_rank(total, q);
+            while seen < rank
+                && let Some((bucket, n)) = rest.next()
+            {
+                (seen, here) = (seen + n, bucket);
+            }
+            fine_highest(here).clamp(self.min_us, self.max_us.max(self.min_us))
+        }))
     }
 
     /// For storing: plain data in one order.
@@ -422,9 +475,15 @@ pub fn gather(mut all: Vec<(u16, u64)>) -> Vec<(u16, u64)> {
     all
 }
 
-/// The value at quantile `q` of a histogram, between `min_us` and `max_us`.
-pub fn quantile_of(all: &Histogram<u64>, q: f64, min_us: u64, max_us: u64) -> u64 {
-    all.value_at_quantile(q).clamp(min_us, max_us.max(min_us))
+/// The rank (1 to `count`) of quantile `q` as hdrhistogram 7.6 takes it.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts stay below 2^52"
+)]
+fn hdr_rank(count: u64, q: f64) -> u64 {
+    ((q.min(1.0) * count as f64).ceil() as u64).max(1)
 }
 
 /// The value at quantile `q` of coarse buckets (ascending, each once), between `min_us` and `max_us`; `None` if empty.
@@ -504,6 +563,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn quantiles_of_a_full_histogram_are_hdrhistograms(values in prop::collection::vec(0u64..100_000_000, 385..3000), mut at in prop::array::uniform4(0.0f64..1.0)) {
+            let mut all = Fine::default();
+            for v in &values { all.record(*v, &Bounds::default()); }
+            at.sort_by(f64::total_cmp);
+            let theirs = all.histogram();
+            let want = at.map(|q| theirs.value_at_quantile(q).clamp(all.min_us, all.max_us));
+            prop_assert_eq!(Some(want), all.quantiles_us(at));
+        }
+
         #[test]
         fn quantiles_are_the_nearest_rank_within_a_thousandth(mut values in prop::collection::vec(0u64..100_000_000, 1..900), q in 0.0f64..1.0) {
             let mut all = Fine::default();

@@ -39,18 +39,13 @@ pub struct Tail {
 
 /// Each bucket with its counts before and after, ascending.
 fn together<'a>(before: &'a Buckets, after: &'a Buckets) -> impl DoubleEndedIterator<Item = (u64, u64)> + 'a {
-    let mut all: Vec<(u16, u64, u64)> = before.iter().map(|&(bucket, n)| (bucket, n, 0)).collect();
-    all.extend(after.iter().map(|&(bucket, n)| (bucket, 0, n)));
-    all.sort_unstable();
-    all.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        if same {
-            kept.1 += next.1;
-            kept.2 += next.2;
-        }
-        same
-    });
-    all.into_iter().map(|(_, before, after)| (before, after))
+    let mut all: Vec<(u64, u64)> = Vec::with_capacity(before.len().max(after.len()));
+    let (mut was, mut is) = (before.iter().peekable(), after.iter().peekable());
+    while let Some(bucket) = was.peek().into_iter().chain(is.peek()).map(|b| b.0).min() {
+        let count = |side: Option<&(u16, u64)>| side.map_or(0, |b| b.1);
+        all.push((count(was.next_if(|b| b.0 == bucket)), count(is.next_if(|b| b.0 == bucket))));
+    }
+    all.into_iter()
 }
 
 /// The sum of a histogram's counts.
