@@ -1,7 +1,7 @@
 //! Archives read to their end: files over threads, guesses checked, snapshots merged.
 //!
-//! Small and packed files are walked whole, one thread each. A large plain file is cut into chunks that all threads take
-//! in turn. A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
+//! Small and packed files are walked whole, one thread each. A large plain file is cut into chunks that all threads share
+//! (`queue.rs`). A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
 //! without counting; when the file is done every guess is held against what the chunk before really left open. If one
 //! differs the file is walked again in one go: nothing is ever counted on a wrong guess. In the same way each file of a
 //! rotated set begins as if nothing were open, and is walked again if something was.
@@ -9,8 +9,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 
@@ -18,6 +16,7 @@ use super::book::Book;
 use super::pipeline::Carry;
 use super::pipeline::Settings;
 use super::pipeline::Walk;
+use super::queue::Queue;
 use super::share::Opened;
 use super::share::Piece;
 use super::share::Share;
@@ -88,21 +87,20 @@ pub struct Told {
 pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
     let opened: Vec<Opened> = job.files.iter().map(|_| Opened::default()).collect();
     let tasks = tasks(job);
-    let next = AtomicUsize::new(0);
-    let mut expected = vec![0; job.files.len()];
-    for task in &tasks {
-        expected[task.file()] += 1;
-    }
+    let expected: Vec<usize> = tasks.iter().map(Vec::len).collect();
+    let threads = job.threads.min(expected.iter().sum());
+    let queue = Queue::new(tasks, threads);
     let (send, shares) = mpsc::channel::<Share>();
     let mut joiner = Joiner::new(job, &opened, expected);
     thread::scope(|scope| {
-        let threads = job.threads.min(tasks.len());
         for _ in 0..threads {
-            let (send, opened, tasks, next) = (send.clone(), &opened, &tasks, &next);
+            let (send, opened, queue) = (send.clone(), &opened, &queue);
             scope.spawn(move || {
                 let mut worker = Worker::new(job, opened, send);
-                while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    worker.work(task);
+                let mut last = None;
+                while let Some(task) = queue.take(last) {
+                    worker.work(&task);
+                    last = Some(task);
                 }
                 worker.send();
             });
@@ -115,20 +113,19 @@ pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
     joiner.end()
 }
 
-/// Cuts large plain files; everything else is one task.
-fn tasks(job: &Job<'_>) -> Vec<Task> {
-    let mut tasks = Vec::new();
-    for (file, of) in job.files.iter().enumerate() {
+/// The tasks of each file: large plain files are cut; everything else is one task.
+fn tasks(job: &Job<'_>) -> Vec<Vec<Task>> {
+    let of_file = |(file, of): (usize, &File)| {
         let length =
             (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
         let chunks = length.filter(|l| *l >= 2 * job.chunk && of.skip == 0).map(|l| (l, l.div_ceil(job.chunk)));
         let borders = chunks.and_then(|(length, shares)| line_starts(&of.path, length, shares).ok());
         match borders {
-            Some(borders) => tasks.extend(borders.windows(2).map(|b| Task::Chunk { file, from: b[0], to: b[1] })),
-            None => tasks.push(Task::Whole { file }),
+            Some(borders) => borders.windows(2).map(|b| Task::Chunk { file, from: b[0], to: b[1] }).collect(),
+            None => vec![Task::Whole { file }],
         }
-    }
-    tasks
+    };
+    job.files.iter().enumerate().map(of_file).collect()
 }
 
 /// Joins what the threads made, file by file in their order.

@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod judge;
 pub mod live;
 pub mod pipeline;
+mod queue;
 mod share;
 pub mod source;
 pub mod state;

@@ -54,6 +54,14 @@ impl Task {
             Self::Whole { file } | Self::Chunk { file, .. } => *file,
         }
     }
+
+    /// Whether it begins where `before` ends.
+    pub(super) fn follows(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::Chunk { file, to, .. }, Self::Chunk { file: own, from, .. }) => file == own && to == from,
+            _ => false,
+        }
+    }
 }
 
 /// A file's form, found by the first thread that needs it.
@@ -127,11 +135,12 @@ pub(super) struct Worker<'a> {
     opened: &'a [Opened],
     send: Sender<Share>,
     share: Option<Share>,
+    last: Option<Task>,
 }
 
 impl<'a> Worker<'a> {
     pub(super) fn new(job: &'a Job<'a>, opened: &'a [Opened], send: Sender<Share>) -> Self {
-        Self { job, opened, send, share: None }
+        Self { job, opened, send, share: None, last: None }
     }
 
     /// The form of a file, found once.
@@ -163,7 +172,8 @@ impl<'a> Worker<'a> {
 
     pub(super) fn work(&mut self, task: &Task) {
         let file = task.file();
-        if self.share.as_ref().is_some_and(|s| s.file != file) {
+        // what does not follow is a share of its own: within one time only goes on
+        if !self.last.replace(*task).is_some_and(|last| task.follows(&last)) {
             self.send();
         }
         let mut share =

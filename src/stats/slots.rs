@@ -382,6 +382,15 @@ impl Track {
             *self = other.clone();
             return;
         }
+        // what two threads saw lies one behind the other as a rule: then packed slots are joined as they lie
+        match (self.ends(), other.ends()) {
+            (Some(mine), Some(theirs)) if self.may_join(mine.1, theirs.0) => return self.join(other),
+            (Some(mine), Some(theirs)) if other.may_join(theirs.1, mine.0) => {
+                let behind = std::mem::replace(self, other.clone());
+                return self.join(&behind);
+            }
+            _ => {}
+        }
         let mut all = Self::default();
         let (mut left, mut right) = (self.cursor(), other.cursor());
         let mut gathered = Slot::default();
@@ -397,6 +406,53 @@ impl Track {
             all.pack_one(&mut gathered);
         }
         *self = all;
+    }
+
+    /// The numbers of the first and the last slot; `None` where late slots stand beside, or there is no slot.
+    fn ends(&self) -> Option<(u32, u32)> {
+        let first = if self.packed_slots > 0 { get32(&mut &self.packed[..]) } else { self.open.first().map(|s| s.number) };
+        let last = self.open.last().map_or(self.last, |s| s.number);
+        first.filter(|_| self.late.is_empty()).map(|first| (first, last))
+    }
+
+    /// Whether slots from `first` on can be joined behind those of this track, which end with `last`.
+    fn may_join(&self, last: u32, first: u32) -> bool {
+        last < first || last == first && !self.open.is_empty()
+    }
+
+    /// Puts all slots of another track behind its own; only the last one may be the other's first one too.
+    fn join(&mut self, other: &Self) {
+        let mut shared = None;
+        for mut slot in std::mem::take(&mut self.open) {
+            if other.ends().is_some_and(|ends| ends.0 == slot.number) {
+                shared = Some(slot);
+            } else {
+                self.pack_one(&mut slot);
+            }
+        }
+        self.open = other.open.clone();
+        let mut rest = &other.packed[..];
+        let mut first = Slot::default();
+        if other.packed_slots == 0 {
+            if let (Some(shared), Some(first)) = (&shared, self.open.first_mut()) {
+                first.add(shared);
+            }
+            return;
+        }
+        if let Some(shared) = &mut shared {
+            unpack(&mut rest, 0, &mut first);
+            shared.add(&first);
+            self.pack_one(shared);
+        } else {
+            let number = get32(&mut rest).unwrap_or(self.last);
+            self.packed.reserve_exact(ROOM + rest.len());
+            put(&mut self.packed, u64::from(number.wrapping_sub(self.last)));
+            self.packed_slots += 1;
+        }
+        self.packed.reserve_exact(rest.len());
+        self.packed.extend_from_slice(rest);
+        self.packed_slots += other.packed_slots - 1;
+        self.last = other.last;
     }
 
     /// Makes slots `by` times as wide.
@@ -552,7 +608,28 @@ mod tests {
             prop_assert_eq!(twin(&hits, 1), slots(&left));
             prop_assert_eq!(twin(&hits, 1), slots(&other_way));
             prop_assert_eq!(twin(&hits, 1), slots(&Track::load(&left.store())));
+            prop_assert_eq!(left.store(), other_way.store());
             left.slot(7).record(200, 1, None, &[]);
+        }
+
+        #[test]
+        fn tracks_one_behind_the_other_join_to_the_whole(mut hits in hits(), cut in 0usize..400, sorted in any::<bool>(), stored in any::<bool>()) {
+            hits.sort_by_key(|h| h.0);
+            let cut = cut.min(hits.len());
+            let (mut first, mut second) = (tracked(&hits[..cut]), tracked(&hits[cut..]));
+            if stored {
+                (first, second) = (Track::load(&first.store()), Track::load(&second.store()));
+            }
+            if !sorted {
+                (first, second) = (second, first);
+            }
+            first.merge(&second);
+            prop_assert_eq!(twin(&hits, 1), slots(&first));
+            prop_assert_eq!(tracked(&hits).store(), first.store());
+            first.slot(299).record(200, 1, None, &[1000]);
+            first.slot(0).record(200, 1, None, &[1000]);
+            hits.extend([(299, 200, 1, None), (0, 200, 1, None)]);
+            prop_assert_eq!(twin(&hits, 1), slots(&first));
         }
 
         #[test]
