@@ -461,7 +461,11 @@ impl Snapshot {
     #[cold]
     fn turn(&mut self, desk: usize, second: u32) {
         if self.here_second != Some(second) {
-            self.settle();
+            // lines of one slot are gathered over its seconds, unless somebody wants each of them
+            let same = |last| slot_of(last, self.width) == slot_of(second, self.width);
+            if self.steps.is_some() || !self.here_second.is_some_and(same) {
+                self.settle();
+            }
             self.here_second = Some(second);
         }
         self.here.resize(self.here.len().max(desk + 1), SlotLines::default());
@@ -554,15 +558,25 @@ impl Snapshot {
             let mut at = std::mem::replace(&mut self.ends[group as usize], (NONE, NONE)).0;
             let Group { tally, track, .. } = &mut self.groups[group as usize];
             while at != NONE {
-                let hit = self.hits[at as usize];
-                let latency_us = (hit.latency_us != ABSENT).then_some(u64::from(hit.latency_us));
-                let bytes = (hit.bytes != ABSENT).then_some(u64::from(hit.bytes));
-                tally.record(hit.status, bytes, latency_us, &self.plan.bounds);
-                if hit.second != ABSENT {
-                    let slot = track.slot(slot_of(hit.second, self.width));
-                    slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
+                let second = self.hits[at as usize].second;
+                let number = slot_of(second, self.width);
+                let mut slot = (second != ABSENT).then(|| track.slot(number));
+                // as a rule the next one lies in the same slot
+                while at != NONE {
+                    let hit = self.hits[at as usize];
+                    if hit.second != second
+                        && (second == ABSENT || hit.second == ABSENT || slot_of(hit.second, self.width) != number)
+                    {
+                        break;
+                    }
+                    let latency_us = (hit.latency_us != ABSENT).then_some(u64::from(hit.latency_us));
+                    let bytes = (hit.bytes != ABSENT).then_some(u64::from(hit.bytes));
+                    tally.record(hit.status, bytes, latency_us, &self.plan.bounds);
+                    if let Some(slot) = &mut slot {
+                        slot.record(hit.status, bytes.unwrap_or(0), latency_us, &self.plan.limits_us);
+                    }
+                    at = self.links[at as usize];
                 }
-                at = self.links[at as usize];
             }
         }
         self.touched.clear();
