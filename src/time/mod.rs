@@ -241,6 +241,39 @@ fn settled(civil: i64, offset: Option<i64>) -> Stamp {
 /// `2026-11-23T00:36:48.314330Z` and its relatives (blank for `T`, `/` for `-`, `,` before the fraction, zone with or
 /// without colon, or none) at the start of `bytes`: the stamp and the number of bytes it takes.
 pub fn iso(bytes: &[u8]) -> Option<(Stamp, usize)> {
+    iso_of_micros(bytes).or_else(|| iso_of_any_form(bytes))
+}
+
+/// The form that most loggers of JSON write, `2026-11-23T00:36:48.314330Z`, all digits at their places.
+#[inline]
+fn iso_of_micros(bytes: &[u8]) -> Option<(Stamp, usize)> {
+    const LENGTH: usize = 27;
+    let chunk = bytes.first_chunk::<LENGTH>()?;
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'.', ref fraction @ .., b'Z'] =
+        chunk
+    else {
+        return None;
+    };
+    let mut wrong = false;
+    let mut number = |digits: &[u8]| {
+        digits.iter().fold(0_i64, |sum, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            wrong |= digit > 9;
+            sum * 10 + i64::from(digit)
+        })
+    };
+    let (year, month, day) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2]));
+    let (hour, minute, second) = (number(&[h1, h2]), number(&[n1, n2]), number(&[s1, s2]));
+    let micros = number(fraction);
+    if wrong || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let in_day = hour * HOUR + minute * MINUTE + second * SECOND + micros;
+    let civil = civil(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?, in_day)?;
+    Some((Stamp::Exact(Timestamp(civil)), LENGTH))
+}
+
+fn iso_of_any_form(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let mut at = Cursor { rest: bytes };
     let year = at.digits(4)?;
     let dash = at.eat_any(b"-/")?;
@@ -369,5 +402,19 @@ mod tests {
         for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-11-23T00:36:48.314330Z", "9999-12-31T23:59:59Z"] {
             assert_eq!(text, utc(text).to_string());
         }
+    }
+
+    #[test]
+    fn digits_at_their_places_are_read_as_any_form_is() {
+        let right = "2026-11-23T00:36:48.314330Z";
+        for at in 0..right.len() {
+            for sign in ["0", "9", "6", "-", ":", "x", "\u{0}", " ", "Z"] {
+                let text = format!("{}{sign}{}", &right[..at], &right[at + 1..]);
+                let (short, any) = (iso_of_micros(text.as_bytes()), iso_of_any_form(text.as_bytes()));
+                assert!(short.is_none() || short == any, "{text}");
+                assert_eq!(any, iso(text.as_bytes()), "{text}");
+            }
+        }
+        assert!(iso_of_micros(right.as_bytes()).is_some() && iso_of_micros(&right.as_bytes()[..26]).is_none());
     }
 }

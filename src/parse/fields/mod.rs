@@ -135,8 +135,7 @@ pub fn read<'a>(text: &'a [u8], names: &Names, scratch: &'a mut Scratch, out: &m
     scratch.unescaped.clear();
     let spared = scratch.slots.get(Meaning::Kind).is_none().then_some(Meaning::Whole);
     scratch.slots.unescape(text, &mut scratch.unescaped, spared);
-    let told = decide(text, names, scratch);
-    if !followed && scratch.shortcut && told {
+    if !followed && scratch.shortcut && decide(text, names, scratch) {
         scratch.layouts.learn(text);
     }
     settle(text, prefix, names, scratch, out)

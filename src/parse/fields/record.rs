@@ -166,7 +166,7 @@ impl<'a> Reading<'a> {
     /// stand beside it.
     fn role(&self, answered: bool) -> Role {
         let logger = self.text(Meaning::Logger).unwrap_or_default();
-        let server = SERVERS.iter().any(|server| logger.starts_with(server));
+        let server = SERVERS.iter().any(|server| server.first() == logger.first() && logger.starts_with(server));
         if !answered {
             Role::Start
         } else if self.slots.get(Meaning::Dyno).is_some() {

@@ -26,18 +26,20 @@ pub(crate) struct Slot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Slots {
     places: [Option<Slot>; Meaning::COUNT],
+    /// A value with escapes was put.
+    escaped: bool,
 }
 
 impl Default for Slots {
     fn default() -> Self {
-        Self { places: [None; Meaning::COUNT] }
+        Self { places: [None; Meaning::COUNT], escaped: false }
     }
 }
 
 impl Slots {
     /// Empties every place.
     pub(crate) fn clear(&mut self) {
-        self.places = [None; Meaning::COUNT];
+        *self = Self::default();
     }
 
     /// The value for `meaning`, if the line has one.
@@ -52,12 +54,16 @@ impl Slots {
         let better = place.is_none_or(|old| worth(value.kind, entry.rank) >= worth(old.kind, old.rank));
         let (Ok(start), Ok(end)) = (u32::try_from(value.start), u32::try_from(value.end)) else { return };
         if better {
+            self.escaped |= value.kind == Kind::Escaped;
             *place = Some(Slot { start, end, rank: entry.rank, kind: value.kind, unit: entry.unit, unescaped: false });
         }
     }
 
     /// Replaces every escaped value but those of `but` by its unescaped text, which is added to `into`.
     pub(crate) fn unescape(&mut self, text: &[u8], into: &mut Vec<u8>, but: Option<Meaning>) {
+        if !self.escaped {
+            return;
+        }
         for (number, place) in self.places.iter_mut().enumerate() {
             let Some(slot) = place else { continue };
             if slot.kind != Kind::Escaped || but.is_some_and(|m| m as usize == number) {
