@@ -7,7 +7,9 @@
 use super::Reject;
 use super::Status;
 use super::head::Items;
+use crate::time::SECOND;
 use crate::time::Stamp;
+use crate::time::Timestamp;
 use crate::time::clf;
 use crate::time::iso;
 use memchr::memchr;
@@ -82,9 +84,9 @@ pub struct Reading {
 pub struct Memo {
     /// How the figures are to be read.
     pub reading: Reading,
-    clf: Seen<27>,
-    short: Seen<21>,
-    iso: Seen<26>,
+    clf: Seen<27, 18>,
+    short: Seen<21, 18>,
+    iso: Seen<26, 17>,
     pub(super) items: Items,
 }
 
@@ -110,36 +112,63 @@ impl Memo {
     }
 }
 
-/// The last stamp of `N - 1` bytes that was followed by `]`, with its text.
+/// The minute of the last stamp of `N - 1` bytes that was followed by `]`, with its text; its seconds stand at `AT`.
 #[derive(Debug, Clone)]
-struct Seen<const N: usize> {
+struct Seen<const N: usize, const AT: usize> {
     text: [u8; N],
-    stamp: Option<Stamp>,
+    /// The stamp at the minute's beginning.
+    minute: Option<Stamp>,
 }
 
-impl<const N: usize> Default for Seen<N> {
+impl<const N: usize, const AT: usize> Default for Seen<N, AT> {
     fn default() -> Self {
-        Self { text: [0; N], stamp: None }
+        Self { text: [0; N], minute: None }
     }
 }
 
-impl<const N: usize> Seen<N> {
+impl<const N: usize, const AT: usize> Seen<N, AT> {
     #[inline]
     fn read(&mut self, text: &[u8], read: fn(&[u8]) -> Option<(Stamp, usize)>) -> Option<(Stamp, usize)> {
         let chunk = text.first_chunk::<N>();
-        if let (Some(stamp), Some(chunk)) = (self.stamp, chunk)
-            && *chunk == self.text
+        if let (Some(minute), Some(chunk)) = (self.minute, chunk)
+            && chunk.get(..AT) == self.text.get(..AT)
+            && chunk.get(AT + 2..) == self.text.get(AT + 2..)
+            && let Some(second) = Self::second(chunk)
         {
-            return Some((stamp, N - 1));
+            return Some((later(minute, second), N - 1));
         }
+        self.read_anew(text, read)
+    }
+
+    #[cold]
+    fn read_anew(&mut self, text: &[u8], read: fn(&[u8]) -> Option<(Stamp, usize)>) -> Option<(Stamp, usize)> {
         let (stamp, taken) = read(text)?;
-        if let Some(chunk) = chunk
+        if let Some(chunk) = text.first_chunk::<N>()
             && taken == N - 1
             && chunk.last() == Some(&b']')
+            && let Some(second) = Self::second(chunk)
+            && matches!(stamp, Stamp::Exact(_) | Stamp::Local(_))
         {
-            *self = Self { text: *chunk, stamp: Some(stamp) };
+            *self = Self { text: *chunk, minute: Some(later(stamp, -second)) };
         }
         (text.get(taken) == Some(&b']')).then_some((stamp, taken))
+    }
+
+    /// The second within its minute, 0 to 59.
+    #[inline]
+    fn second(chunk: &[u8; N]) -> Option<i64> {
+        let (tens, ones) = (chunk.get(AT)?.wrapping_sub(b'0'), chunk.get(AT + 1)?.wrapping_sub(b'0'));
+        (tens < 6 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
+    }
+}
+
+/// A stamp some seconds later, in the same minute.
+#[inline]
+fn later(stamp: Stamp, seconds: i64) -> Stamp {
+    match stamp {
+        Stamp::Exact(Timestamp(micros)) => Stamp::Exact(Timestamp(micros + seconds * SECOND)),
+        Stamp::Local(micros) => Stamp::Local(micros + seconds * SECOND),
+        other => other,
     }
 }
 
@@ -175,7 +204,7 @@ pub(super) fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
             (is_method(method).then_some(method)?, text.get(1..)?)
         }
     };
-    let stop = memchr3(b' ', b'?', b'#', text)?;
+    let stop = target_end(text)?;
     let (path, behind) = text.split_at_checked(stop)?;
     let text = if behind.first() == Some(&b' ') { behind } else { behind.get(memchr(b' ', behind)?..)? };
     let ([b'H', b'T', b'T', b'P', b'/', _, b'.', _, b'"', rest @ ..]
@@ -330,15 +359,48 @@ fn eight_digits(bytes: u64) -> u64 {
     low.wrapping_add(high) >> 32
 }
 
+/// The high bit of the lowest byte that is `sign`, and perhaps of bytes above it.
+#[inline]
+fn matches(bytes: u64, sign: u8) -> u64 {
+    let others = bytes ^ (EACH * u64::from(sign));
+    others.wrapping_sub(EACH) & !others & (EACH * 0x80)
+}
+
+/// Where the first blank, `?` or `#` stands. Eight bytes at a time, as targets are short.
+#[inline]
+fn target_end(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>())
+        && at < 64
+    {
+        let bytes = u64::from_le_bytes(*chunk);
+        let found = matches(bytes, b' ') | matches(bytes, b'?') | matches(bytes, b'#');
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    Some(at + memchr3(b' ', b'?', b'#', text.get(at..)?)?)
+}
+
+/// Whether `sign` is in `text`. Eight bytes at a time, for short texts.
+#[inline]
+pub(super) fn has(text: &[u8], sign: u8) -> bool {
+    let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) else { return text.contains(&sign) };
+    if text.len() > 16 {
+        return memchr(sign, text).is_some();
+    }
+    matches(u64::from_le_bytes(*first), sign) | matches(u64::from_le_bytes(*last), sign) != 0
+}
+
 /// Where the first blank stands in the first 48 bytes.
 #[inline]
 pub(super) fn first_blank(text: &[u8]) -> Option<usize> {
     for (turn, chunk) in text.chunks_exact(8).take(6).enumerate() {
         let chunk: [u8; 8] = chunk.try_into().ok()?;
-        let bytes = u64::from_le_bytes(chunk) ^ (EACH * 0x20);
-        let zeros = bytes.wrapping_sub(EACH) & !bytes & (EACH * 0x80);
-        if zeros != 0 {
-            return Some(turn * 8 + zeros.trailing_zeros() as usize / 8);
+        let blanks = matches(u64::from_le_bytes(chunk), b' ');
+        if blanks != 0 {
+            return Some(turn * 8 + blanks.trailing_zeros() as usize / 8);
         }
     }
     None
@@ -525,10 +587,28 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_target_is_its_first_blank_or_sign() {
+        for text in ["", " ", "/a HTTP", "/a?b c", "/a#b", "/longer/than/eight?x=1#y HTTP/1.1", "/none/of/them/in/here"] {
+            assert_eq!(text.find([' ', '?', '#']), target_end(text.as_bytes()), "{text}");
+            let long = format!("/{}{text}", "x".repeat(90));
+            assert_eq!(long.find([' ', '?', '#']), target_end(long.as_bytes()), "{long}");
+            for sign in [b' ', b'?', b'/', b'z'] {
+                assert_eq!(text.as_bytes().contains(&sign), has(text.as_bytes(), sign), "{text}");
+                assert_eq!(long.as_bytes().contains(&sign), has(long.as_bytes(), sign), "{long}");
+            }
+        }
+    }
+
+    #[test]
     fn a_remembered_stamp_is_the_stamp_that_would_be_read() {
         let mut memo = Memo::default();
         for text in [
             "23/Nov/2026:00:47:21 +0000] \"",
+            "23/Nov/2026:00:47:59 +0000] \"",
+            "23/Nov/2026:00:47:60 +0000] \"",
+            "23/Nov/2026:00:47:6x +0000] \"",
+            "23/Nov/2026:00:47:05 +0000] \"",
+            "23/Nov/2026:00:48:05 +0000] \"",
             "23/Nov/2026:00:47:21 +0000] \"",
             "23/Nov/2026:00:47:21 +0100] \"",
             "23/Nov/2026:00:47:21] \"         ",

@@ -94,7 +94,8 @@ fn nobody(client: &[u8], reading: Reading) -> Auth {
 /// Whether the client is written with its port. The servers that do so (hypercorn, asgi-logger) know no users and
 /// always write a `-` for them.
 pub(super) fn has_port(client: &[u8]) -> bool {
-    memrchr(b':', client).is_some_and(|colon| memchr(b'.', client.get(..colon).unwrap_or_default()).is_some())
+    let dotted = |colon| memchr(b'.', client.get(..colon).unwrap_or_default()).is_some();
+    access::has(client, b':') && memrchr(b':', client).is_some_and(dotted)
 }
 
 #[cold]

@@ -29,6 +29,8 @@ use memchr::memrchr;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     ahead: Vec<Op>,
+    /// As many fields of `ahead` are those of the common log format, which is read in one go.
+    common: usize,
     /// Where fields are passed over, the literal before the first of them.
     over: Option<Literal>,
     /// The literals between the fields that are passed over.
@@ -163,6 +165,7 @@ impl Plan {
             plan.ahead.push(op(first, step, how));
             first += 1;
         }
+        plan.common = common(&plan.ahead);
         let Some(step) = steps.get(first) else { return Some(plan) };
         plan.over = Some(Literal::new(&step.literal));
         let mut last = steps.len();
@@ -177,12 +180,22 @@ impl Plan {
         steps.get(first..last)?.iter().all(unwanted).then_some(plan)
     }
 
-    /// Reads a line into `out`; `None` where it is no usual one (`out` may hold parts of it then).
+    /// Reads a line into `out`, which must be empty; `None` where it is no usual one (`out` may hold parts of it then).
     pub(super) fn read<'a>(&self, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Option<()> {
-        *out = Record::default();
+        if self.common > 0
+            && let Some(rest) = read_common(text, memo, out)
+        {
+            return self.read_from(self.common, rest, memo, out);
+        }
+        self.read_from(0, text, memo, out)
+    }
+
+    /// Reads on from the field of that number.
+    #[inline]
+    fn read_from<'a>(&self, first: usize, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Option<()> {
         let mut client: &[u8] = b"";
         let mut rest = text;
-        for op in &self.ahead {
+        for op in self.ahead.get(first..)? {
             rest = op.literal.strip(rest)?;
             rest = match op.how {
                 How::Word => {
@@ -210,10 +223,7 @@ impl Plan {
                     rest.get(rest.len() - request.rest.len() - 1..)?
                 }
                 How::Status => {
-                    let &[a, b, c] = rest.first_chunk::<3>()?;
-                    let digit = |byte: u8| Some(u16::from(byte.wrapping_sub(b'0'))).filter(|d| *d < 10);
-                    let code = digit(a)? * 100 + digit(b)? * 10 + digit(c)?;
-                    out.status = Some(Some(code).filter(|c| (100..=599).contains(c))?);
+                    out.status = Some(three_digits(*rest.first_chunk::<3>()?)?);
                     rest.get(3..)?
                 }
                 How::Number => number(op.meaning, rest, out)?,
@@ -263,6 +273,56 @@ impl Plan {
         // a socket and its method are the long way's
         (!matches!(out.status, Some(101)) && out.method != b"WebSocket").then_some(())
     }
+}
+
+/// How many of the fields are `CLIENT - USER [TIME] "REQUEST" STATUS BYTES`; 0 where they are others.
+fn common(ahead: &[Op]) -> usize {
+    let mut text: Vec<u8> = Vec::new();
+    for (number, op) in (1..).zip(ahead) {
+        text.extend_from_slice(&op.literal.bytes);
+        text.extend_from_slice(match (op.how, op.meaning) {
+            (How::Word, Meaning::Nothing) if op.step.field.shape == Shape::Client => b"client",
+            (How::Word, Meaning::Nothing) => b"-",
+            (How::User, _) => b"user",
+            (How::Clf(true), _) => b"[time]",
+            (How::Clf(false), _) => b"time",
+            (How::Request, _) => b"request",
+            (How::Status, _) => b"status",
+            (How::Number, Meaning::Bytes) => b"bytes",
+            _ => return 0,
+        });
+        if text == b"client - user [time] \"request\" status bytes" {
+            return number;
+        }
+    }
+    0
+}
+
+/// The usual line of that form, of somebody not logged in: what follows the size. `None` for any other, which the fields
+/// are tried on one by one.
+#[inline]
+fn read_common<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Option<&'a [u8]> {
+    let (client, rest) = text.split_at_checked(first_blank(text)?)?;
+    let rest = rest.strip_prefix(b" - - [")?;
+    (client.last() != Some(&b',')).then_some(())?;
+    let (stamp, taken) = memo.clf(rest)?;
+    let request = usual(rest.get(taken..)?.strip_prefix(b"] \"")?)?;
+    let &[b' ', a, b, c, b' '] = request.rest.first_chunk::<5>()? else { return None };
+    let code = three_digits([a, b, c])?;
+    let rest = number(Meaning::Bytes, request.rest.get(5..)?, out)?;
+    out.time = Some(stamp);
+    out.auth = if memo.reading.no_users || has_port(client) { Auth::Unknown } else { Auth::Anonymous };
+    (out.method, out.path) = (request.method, request.path);
+    out.status = Some(code);
+    Some(rest)
+}
+
+/// A status.
+#[inline]
+fn three_digits(digits: [u8; 3]) -> Option<u16> {
+    let [a, b, c] = digits.map(|digit| u16::from(digit.wrapping_sub(b'0')));
+    let code = a * 100 + b * 10 + c;
+    (a < 10 && b < 10 && c < 10 && (100..=599).contains(&code)).then_some(code)
 }
 
 /// How a field that is read from the front can be read, `None` where it cannot.

@@ -228,7 +228,7 @@ impl Compiled {
         })
     }
 
-    /// Reads one line. `out` is filled where the verdict is a request, and empty else.
+    /// Reads one line. `out`, which must be empty, is filled where the verdict is a request, and empty else.
     pub fn parse<'a>(&self, text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
         if self.message {
             return Verdict::NotMine;
