@@ -150,7 +150,6 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
         now,
         threads: settings.threads.map_or_else(cores, NonZeroUsize::get),
         keep_parts: settings.outputs.iter().any(|o| o.form == settings::Form::Snapshot),
-        listen: false,
         progress: &|bytes| progress.advance(bytes),
     };
     let found = analyze::read(&ask);

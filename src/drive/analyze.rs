@@ -9,6 +9,9 @@ use super::batch::File;
 use super::batch::Job;
 use super::batch::Told;
 use super::pipeline::Settings;
+use super::sequence;
+use super::sequence::Keep;
+use super::sequence::Parts;
 use super::source::SourceForm;
 use super::state::reader::Range;
 use crate::error::Error;
@@ -57,8 +60,6 @@ pub struct Ask<'a> {
     pub threads: usize,
     /// Parts are kept for a snapshot file.
     pub keep_parts: bool,
-    /// The seconds are kept for judging.
-    pub listen: bool,
     /// Told how many bytes were read since the last call.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -100,6 +101,16 @@ pub fn read(ask: &Ask<'_>) -> Read {
 /// Reads everything that was asked for, plain files of two `chunk`s and more cut into pieces of about `chunk` bytes where
 /// there are several threads. The size changes no figure; a small one lets a test cut small files.
 pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
+    read_by(ask, chunk, batch::run)
+}
+
+/// Reads everything that was asked for in the order of time, and tells `second` of each second once it is closed. What
+/// stands in snapshots has no seconds.
+pub fn read_judged(ask: &Ask<'_>, keep: Keep, second: &mut dyn FnMut(&Parts<'_>)) -> Read {
+    read_by(ask, batch::CHUNK, |job| sequence::run(job, keep, second))
+}
+
+fn read_by(ask: &Ask<'_>, chunk: u64, run: impl FnOnce(&Job<'_>) -> (Snapshot, Vec<Told>)) -> Read {
     let Discovery { histories, errors, mut notes } = discover(&ask.paths);
     let (stored, logs): (Vec<History>, Vec<History>) = histories.into_iter().partition(|h| h.kind == Kind::Snapshot);
     let mut held = Held::default();
@@ -123,10 +134,9 @@ pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
         threads: ask.threads,
         chunk,
         keep_parts: ask.keep_parts,
-        listen: ask.listen,
         progress: ask.progress,
     };
-    let (mut snapshot, told) = batch::run(&job);
+    let (mut snapshot, told) = run(&job);
     let mut forms: Vec<Option<Arc<SourceForm>>> = sources.iter().map(|_| None).collect();
     let mut parts = Vec::new();
     for (number, part) in (0..).zip(held.parts) {

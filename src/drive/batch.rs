@@ -64,8 +64,6 @@ pub struct Job<'a> {
     pub chunk: u64,
     /// Keep each file's snapshot apart (for a snapshot file).
     pub keep_parts: bool,
-    /// Keep the seconds for whoever listens.
-    pub listen: bool,
     /// Told how many bytes were read since the last call.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -224,11 +222,7 @@ impl<'a> Joiner<'a> {
 
 /// A snapshot for this job.
 pub(super) fn empty(job: &Job<'_>) -> Snapshot {
-    let mut snapshot = Snapshot::empty(job.plan.clone());
-    if job.listen {
-        snapshot.listen();
-    }
-    snapshot
+    Snapshot::empty(job.plan.clone())
 }
 
 /// Ends a history: what waits is settled and counted.

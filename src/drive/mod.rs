@@ -12,6 +12,7 @@ pub mod judge;
 pub mod live;
 pub mod pipeline;
 mod queue;
+pub mod sequence;
 mod share;
 pub mod source;
 pub mod state;

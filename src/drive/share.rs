@@ -83,7 +83,7 @@ impl Opened {
         self.found.get()?.as_ref().err().cloned()
     }
 
-    fn failed(&self, error: Error) {
+    pub(super) fn failed(&self, error: Error) {
         self.found.get_or_init(|| Err(error));
     }
 }
@@ -144,7 +144,7 @@ impl<'a> Worker<'a> {
     }
 
     /// The form of a file, found once.
-    fn form(&self, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
+    pub(super) fn form(&self, file: usize, archive: &mut Archive) -> Arc<SourceForm> {
         let found = self.opened[file].found.get_or_init(|| Ok(self.find(file, archive)));
         found.clone().unwrap_or_else(|_| self.find(file, archive))
     }
@@ -260,13 +260,13 @@ impl<'a> Worker<'a> {
     }
 }
 
-fn open(job: &Job<'_>, file: usize) -> Result<Archive, Error> {
+pub(super) fn open(job: &Job<'_>, file: usize) -> Result<Archive, Error> {
     let of = &job.files[file];
     if of.path.as_os_str() == "-" { Archive::stdin() } else { Archive::open(&of.path) }
 }
 
 /// Behind what is counted elsewhere already.
-fn behind(job: &Job<'_>, file: usize, mut archive: Archive) -> Result<Archive, Error> {
+pub(super) fn behind(job: &Job<'_>, file: usize, mut archive: Archive) -> Result<Archive, Error> {
     let of = &job.files[file];
     if of.skip == 0 {
         return Ok(archive);

@@ -199,6 +199,8 @@ pub struct Snapshot {
     steps: Option<Steps>,
     /// Routes that go under another name.
     folds: Option<Vec<(Option<String>, String, String)>>,
+    /// Only steps are kept of requests.
+    bare: bool,
 }
 
 impl fmt::Debug for Snapshot {
@@ -254,12 +256,19 @@ impl Snapshot {
             doings: Doings::default(),
             steps: None,
             folds: None,
+            bare: false,
         }
     }
 
     /// From now on every second's doings are kept until [`Snapshot::take_steps`] fetches them.
     pub fn listen(&mut self) {
         self.steps.get_or_insert_default();
+    }
+
+    /// Listens, and counts nothing else of requests: for whoever wants seconds alone.
+    pub fn only_steps(&mut self) {
+        self.listen();
+        self.bare = true;
     }
 
     /// Whether somebody listens.
@@ -541,6 +550,10 @@ impl Snapshot {
         }
         if let Some(steps) = &mut self.steps {
             steps.extend(self.hits.iter().filter(|h| h.second != ABSENT).map(Hit::moment));
+            if self.bare {
+                self.hits.clear();
+                return;
+            }
         }
         self.links.clear();
         self.links.resize(self.hits.len(), NONE);

@@ -60,7 +60,6 @@ fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>)
         now: NOW,
         threads,
         keep_parts: true,
-        listen: false,
         progress: &|_| (),
     };
     let read = read_in_chunks(&ask, chunk);
