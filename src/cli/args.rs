@@ -43,6 +43,8 @@ pub enum Command {
     Mute(Box<Mute>),
     /// Did a change hurt? Two logs, or one before and after, route by route
     Compare(Box<Compare>),
+    /// Show which alerts these rules would have raised on an archive, and when
+    Replay(Box<Replay>),
     /// Show what each line was taken for, and how to get the figures that are missing
     Explain(Box<Explain>),
     /// Print the completions of a shell
@@ -61,7 +63,8 @@ const ANALYZE_EXAMPLES: &str = "Examples:
   docker logs shop 2>&1 | vitalog analyze      from a pipe
   vitalog analyze app.log --openapi openapi.json --since 6h
   vitalog analyze app.log -o text -o json=report.json
-  vitalog analyze app.log --fail-on unhealthy  exit 1 where it is unhealthy";
+  vitalog analyze app.log --fail-on unhealthy  exit 1 where it is unhealthy
+  vitalog analyze load.log --fail-on 'p95 > 300ms' --fail-on 'error_rate > 1% on each'";
 
 /// `analyze`
 #[derive(Debug, Args)]
@@ -211,6 +214,68 @@ impl Explain {
             state: None,
         };
         Analyze { reading: self.reading, scope, output: Output { output: Vec::new(), fail_on: Vec::new() }, talk: self.talk }
+    }
+}
+
+const REPLAY_EXAMPLES: &str = "Examples:
+  vitalog replay 'logs/*.log*'                 the alerts of the rules of the house, or of vitalog.toml
+  vitalog replay logs/ -c new.toml             would these rules have woken anyone?
+  vitalog replay app.log -o json               each alert, each firing, the budgets
+  vitalog replay app.log --fail-on-alert page  exit 1 where one would have paged
+
+Nothing is sent. Live and replay share one engine: the alerts are those that 'tail' would have raised, with the same ids.";
+
+/// `replay`
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
+pub struct Replay {
+    /// What to read
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Only from then on: '2026-11-22 10:00', RFC 3339, a date, now, today, yesterday, or an age (15m, 6h, 2d)
+    #[arg(long, value_name = "WHEN", env = "VITALOG_SINCE", hide_env = true, help_heading = "Scope")]
+    pub since: Option<String>,
+    /// Only before then
+    #[arg(long, value_name = "WHEN", env = "VITALOG_UNTIL", hide_env = true, help_heading = "Scope")]
+    pub until: Option<String>,
+    /// Count requests to health probes too
+    #[arg(long, env = "VITALOG_INCLUDE_PROBES", hide_env = true, value_parser = BoolishValueParser::new())]
+    #[arg(help_heading = "Scope")]
+    pub include_probes: bool,
+    /// Something was deployed then (repeatable)
+    #[arg(long, value_name = "WHEN[=LABEL]", env = "VITALOG_DEPLOY", hide_env = true, help_heading = "Scope")]
+    pub deploy: Vec<String>,
+    /// File of deploys, a line each: TIME LABEL
+    #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true, help_heading = "Scope")]
+    pub deploys: Option<PathBuf>,
+    /// text or json, to a file or to standard output (repeatable) [default: text]
+    #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true, help_heading = "Output")]
+    pub output: Vec<OsString>,
+    /// Exit with 1 where such an alert, or a graver one, would have been raised: page or ticket
+    #[arg(long, value_name = "SEVERITY", value_enum, env = "VITALOG_FAIL_ON_ALERT", hide_env = true)]
+    #[arg(help_heading = "Output", hide_possible_values = true)]
+    pub fail_on_alert: Option<AtLeast>,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// The mildest alert that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AtLeast {
+    /// Pages alone.
+    Page,
+    /// Tickets and pages.
+    Ticket,
+}
+
+impl Replay {
+    /// What it shares with `analyze`: how to read and how to talk.
+    pub fn analyze(self) -> Analyze {
+        let Self { since, until, include_probes, deploy, deploys, .. } = self;
+        let scope = Scope { since, until, route: None, include_probes, deploy, deploys };
+        let output = Output { output: self.output, fail_on: Vec::new() };
+        Analyze { reading: self.reading, scope, output, talk: self.talk }
     }
 }
 
@@ -394,7 +459,8 @@ pub struct Output {
     /// text, json, markdown, csv or snapshot, to a file or to standard output (repeatable) [default: text]
     #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true)]
     pub output: Vec<OsString>,
-    /// Exit with 1 where the service is 'unhealthy', or at least 'degraded' (repeatable)
+    /// Exit with 1 where a condition holds: 'p95 > 300ms', 'max > 2s over 5m on POST /checkout',
+    /// unhealthy, degraded (repeatable)
     #[arg(long, value_name = "CONDITION", env = "VITALOG_FAIL_ON", hide_env = true)]
     pub fail_on: Vec<String>,
 }

@@ -10,7 +10,6 @@ use std::path::Path;
 
 use crate::cli::exit::Exit;
 use crate::cli::say;
-use crate::cli::settings::FailOn;
 use crate::cli::settings::Form;
 use crate::cli::settings::Settings;
 use crate::error::Error;
@@ -78,48 +77,9 @@ fn private(path: &Path) -> io::Result<std::fs::File> {
     options.open(path)
 }
 
-/// What the report means for the exit code: unreadable input, and the conditions that were to fail.
-pub fn judged(report: &Report, fail_on: &[FailOn]) -> Exit {
-    let unread = report.summary.input.sources.iter().any(|s| s.error.is_some());
-    let mut exit = if unread { Exit::Unread } else { Exit::Done };
-    for gate in fail_on {
-        match gate.holds(report.health.status) {
-            Some(true) => exit = exit.and(Exit::Bad),
-            Some(false) => {}
-            None => {
-                let why = report.health.reasons.first().map_or("no request was read", String::as_str);
-                say(&format!("'--fail-on' cannot be judged: {}", clean(why)));
-                exit = exit.and(Exit::Usage);
-            }
-        }
-    }
-    exit
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::health::Health;
-    use crate::verdict::health::Status;
-    use crate::write::example;
-
-    #[test]
-    fn exit_codes_follow_from_the_report() {
-        let mut read = example::full();
-        read.summary.input.sources.pop();
-        let of = |status| Report { health: Health { status, reasons: Vec::new() }, ..read.clone() };
-        for (exit, report, gates) in [
-            (Exit::Done, of(Status::Unhealthy), &[][..]),
-            (Exit::Bad, of(Status::Unhealthy), &[FailOn::Unhealthy]),
-            (Exit::Done, of(Status::Degraded), &[FailOn::Unhealthy]),
-            (Exit::Bad, of(Status::Degraded), &[FailOn::Unhealthy, FailOn::Degraded]),
-            (Exit::Usage, of(Status::Unknown), &[FailOn::Unhealthy]),
-            (Exit::Unread, example::full(), &[]),
-            (Exit::Unread, example::full(), &[FailOn::Unhealthy]),
-        ] {
-            assert_eq!(exit, judged(&report, gates), "{:?} {gates:?}", report.health.status);
-        }
-    }
 
     #[cfg(unix)]
     #[test]

@@ -10,8 +10,10 @@ pub mod deliver;
 pub mod deploys;
 pub mod exit;
 pub mod explain;
+pub mod gate;
 pub mod prepare;
 pub mod progress;
+pub mod replay;
 pub mod rules;
 pub mod settings;
 pub mod tail;
@@ -30,6 +32,7 @@ use clap::Parser;
 use jiff::tz::TimeZone;
 
 use crate::drive::analyze;
+use crate::drive::sequence::Keep;
 use crate::error::Error;
 use crate::error::Fault;
 use crate::stats::stored;
@@ -57,6 +60,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCod
         Command::Tail(tail) => tail_command(*tail, now),
         Command::Mute(mute) => mute_command(&mute, now),
         Command::Compare(compare) => compare_command(*compare, now),
+        Command::Replay(replay) => replay_command(*replay, now),
         Command::Explain(explain) => explain_command(*explain, now),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
@@ -80,6 +84,12 @@ fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error
 fn explain_command(typed: args::Explain, now: Timestamp) -> Result<Exit, Error> {
     let variable = |name: &str| std::env::var(name).ok();
     Ok(explain::explain(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("explain")))
+}
+
+/// `replay`: an archive judged.
+fn replay_command(typed: args::Replay, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(replay::replay(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("replay")))
 }
 
 /// `tail`: a live run.
@@ -125,6 +135,7 @@ fn nothing_to_read(name: &str) -> Exit {
 /// What a batch run gives back: the report, and the snapshot it was made from in its stored form.
 struct Outcome {
     report: Report,
+    answers: Vec<gate::Answer>,
     stored: Box<dyn Fn() -> Vec<u8>>,
 }
 
@@ -132,7 +143,7 @@ struct Outcome {
 fn run_analyze(settings: &Settings, now: Timestamp) -> Result<Exit, Error> {
     let outcome = read(settings, now)?;
     let delivered = deliver::deliver(&outcome.report, &outcome.stored, settings, &mut io::stdout().lock());
-    Ok(delivered.and(deliver::judged(&outcome.report, &settings.fail_on)))
+    Ok(delivered.and(gate::judged(&outcome.report, &outcome.answers, settings)))
 }
 
 /// The batch run over everything that `settings` name.
@@ -152,7 +163,12 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
         keep_parts: settings.outputs.iter().any(|o| o.form == settings::Form::Snapshot),
         progress: &|bytes| progress.advance(bytes),
     };
-    let found = analyze::read(&ask);
+    let mut windows = gate::Windows::of(settings);
+    let found = if windows.is_empty() {
+        analyze::read(&ask)
+    } else {
+        analyze::read_judged(&ask, Keep::All, &mut |parts| windows.second(parts))
+    };
     progress.finish();
     for source in found.sources.iter().filter(|_| !settings.quiet) {
         if let Some(error) = &source.error {
@@ -166,9 +182,11 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
     let summary = sum_up(&found.snapshot, &asked);
     let (health, service_health) = judge(&summary, &[], &settings.health_promises());
     let findings = found_in(&found.snapshot, &summary, &asked);
+    let answers = gate::answers(settings, windows, &found.snapshot, &summary, &asked);
     let parts = found.parts;
     Ok(Outcome {
         report: Report { summary, health, service_health, findings },
+        answers,
         stored: Box::new(move || stored::store(&parts)),
     })
 }

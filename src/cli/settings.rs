@@ -23,6 +23,8 @@ use crate::cli::when::when;
 use crate::cli::when::zone;
 use crate::error::Error;
 use crate::time::Timestamp;
+use crate::verdict::condition;
+use crate::verdict::condition::Condition;
 use crate::verdict::health;
 use crate::verdict::health::Status;
 use crate::write::figures::clean;
@@ -136,21 +138,40 @@ impl Form {
     }
 }
 
-/// What makes a run fail. Conditions on figures get a variant of their own beside these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What makes a run fail.
+#[derive(Debug, Clone, PartialEq)]
 pub enum FailOn {
     /// The service is unhealthy.
     Unhealthy,
     /// The service is degraded or unhealthy.
     Degraded,
+    /// A figure is bad.
+    Figure(Box<Condition>),
 }
 
 impl FailOn {
+    /// The condition on a figure.
+    pub fn condition(&self) -> Option<&Condition> {
+        match self {
+            Self::Figure(condition) => Some(condition),
+            _ => None,
+        }
+    }
+
+    /// The word, where it is about health.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Unhealthy => Some("unhealthy"),
+            Self::Degraded => Some("degraded"),
+            Self::Figure(_) => None,
+        }
+    }
+
     /// Whether `status` is what was to fail; `None` where it cannot be judged (exit 2: a gate that measured nothing
     /// never passes).
-    pub fn holds(self, status: Status) -> Option<bool> {
+    pub fn holds(&self, status: Status) -> Option<bool> {
         match (self, status) {
-            (_, Status::Unknown) => None,
+            (Self::Figure(_), _) | (_, Status::Unknown) => None,
             (_, Status::Unhealthy) | (Self::Degraded, Status::Degraded) => Some(true),
             (_, Status::Healthy | Status::Degraded) => Some(false),
         }
@@ -307,7 +328,15 @@ fn fail_on(text: &str) -> Result<FailOn, Error> {
     match text.trim() {
         "unhealthy" => Ok(FailOn::Unhealthy),
         "degraded" => Ok(FailOn::Degraded),
-        other => Err(Error::usage(format!("'--fail-on {}': write 'unhealthy' or 'degraded'", clean(other)))),
+        other => match condition::parse(other) {
+            Ok(condition) => Ok(FailOn::Figure(Box::new(condition))),
+            Err(error) => Err(Error::usage(format!(
+                "'--fail-on': {}\nwrite 'unhealthy', 'degraded' or 'SIGNAL OP VALUE [over DURATION] [on ROUTE | on each]', \
+                 such as 'p95 > 300ms' or 'error_rate > 1% over 5m on POST /checkout'\nsignals: {}",
+                error.pointed(clean(other).as_str()),
+                condition::SIGNALS
+            ))),
+        },
     }
 }
 

@@ -131,8 +131,8 @@ fn minute(second: u32) -> String {
     of_day(time(second)).chars().take(5).collect()
 }
 
-/// A value in its dimension.
-fn figure(value: f64, dimension: Dimension, exact: bool) -> String {
+/// A value in its dimension, as people read it; a limit is not rounded.
+pub fn figure(value: f64, dimension: Dimension, exact: bool) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float to integer cast saturates")]
     let whole = value.round() as u64;
     match dimension {
@@ -306,8 +306,8 @@ pub fn dress(facts: &Facts, context: &Context<'_>) -> Telling {
         instance: facts.instance.clone(),
         route: facts.route.clone(),
         signal: facts.signal.clone(),
-        value: facts.value.map(|value| value / unit),
-        threshold: Some(facts.threshold / unit),
+        value: facts.value.map(|value| rounded(value / unit)),
+        threshold: Some(rounded(facts.threshold / unit)),
         window_s: Some(u64::from(facts.window_s)),
         started_at: Some(started),
         fired_at: Some(time(facts.fired)),
@@ -336,6 +336,11 @@ pub fn dress(facts: &Facts, context: &Context<'_>) -> Telling {
         gone_in_s: facts.exhausted_in_s,
         bad_of: (facts.judged > 0).then_some((facts.bad, facts.judged)),
     }
+}
+
+/// Without what arithmetic left behind the twelfth decimal: 14.4 × 0.1 % is 0.0144.
+fn rounded(value: f64) -> f64 {
+    (value * 1e12).round() / 1e12
 }
 
 /// Those that may explain it, most first, three at most.

@@ -16,6 +16,8 @@ pub mod promise;
 pub mod rule;
 pub mod second;
 pub mod service;
+pub mod timeline;
 pub mod told;
+pub mod whole;
 pub mod window;
 pub mod wording;

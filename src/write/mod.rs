@@ -14,6 +14,7 @@ pub mod markdown;
 pub mod payload;
 pub mod prometheus;
 pub mod pulse;
+pub mod replay;
 pub mod retry;
 pub mod serve;
 pub mod text;

@@ -15,6 +15,8 @@ mod delivery;
 mod explain;
 /// Followed logs: one situation a test, and random sequences against a model.
 mod follow;
+/// `--fail-on`: conditions on figures, with and without windows.
+mod gate;
 /// Chunks, threads, cuts, copies: whatever the way of reading, the report is the same.
 mod laws;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
@@ -30,6 +32,8 @@ mod random;
 mod readme;
 /// The local server that `delivery` sends to. Holds no tests.
 mod receiver;
+/// An archive judged: the alerts of a live run, whatever the way of reading.
+mod replay;
 /// Every file in `samples/` gives the figures that were counted without us.
 mod samples;
 /// The web side on real sockets: slow, greedy and foreign clients.

@@ -68,6 +68,11 @@ impl Sum {
         self.statuses.values().sum()
     }
 
+    /// Latency at a quantile (0 to 1) in microseconds; `None` where no line says.
+    pub fn quantile_us(&self, q: f64) -> Option<u64> {
+        self.latency.quantile_us(q)
+    }
+
     /// The histogram of latencies, ascending.
     pub fn buckets(&self) -> Vec<(u16, u64)> {
         self.latency.buckets()

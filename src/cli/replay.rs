@@ -1,0 +1,161 @@
+//! `replay`: the alerts that these rules would have raised on an archive. Sends nothing.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::cli::args;
+use crate::cli::cores;
+use crate::cli::deliver;
+use crate::cli::deploys;
+use crate::cli::exit::Exit;
+use crate::cli::prepare;
+use crate::cli::progress;
+use crate::cli::rules;
+use crate::cli::say;
+use crate::cli::settings::Environment;
+use crate::cli::settings::Form;
+use crate::cli::settings::Settings;
+use crate::drive::analyze;
+use crate::drive::analyze::Read;
+use crate::drive::judge;
+use crate::drive::judge::Judge;
+use crate::drive::sequence::Keep;
+use crate::drive::sequence::Parts;
+use crate::error::Error;
+use crate::stats::counts::ErrorRule;
+use crate::time::Timestamp;
+use crate::verdict::evidence::Mark;
+use crate::verdict::rule::Severity;
+use crate::verdict::timeline::Timeline;
+use crate::write::figures::clean;
+use crate::write::replay;
+use crate::write::text::Look;
+
+/// Runs `replay`. `None` where there is nothing to read: no path, and a terminal on standard input.
+pub fn replay(typed: args::Replay, around: &Environment<'_>) -> Result<Option<Exit>, Error> {
+    let fail_on = typed.fail_on_alert;
+    let Some(settings) = Settings::of(typed.analyze(), around)? else { return Ok(None) };
+    if let Some(other) = settings.outputs.iter().find(|o| !matches!(o.form, Form::Text | Form::Json)) {
+        return Err(Error::usage(format!("'--output {}': 'replay' writes text or json", other.form.name())));
+    }
+    let setup = rules::setup(&settings.config, settings.include_probes);
+    let played = play(&settings, &setup, around.now)?;
+    for warning in played.warnings.iter().filter(|_| !settings.quiet) {
+        say(&clean(warning).to_string());
+    }
+    let exit = told(&settings, &played)?.and(judged(&played, fail_on));
+    Ok(Some(exit))
+}
+
+/// What a replay gave.
+pub struct Played {
+    /// What would have happened.
+    pub timeline: Timeline,
+    /// What was read.
+    pub read: Read,
+    /// Sentences about promises that cannot work as written.
+    pub warnings: Vec<String>,
+}
+
+/// Reads everything that `settings` name and judges it by `setup`.
+pub fn play(settings: &Settings, setup: &judge::Setup, now: Timestamp) -> Result<Played, Error> {
+    let paths: Vec<String> = settings.paths.iter().map(|p| p.to_string_lossy().into_owned()).collect();
+    let piped = paths.iter().any(|p| p == "-");
+    let total = if settings.progress && !piped { Some(analyze::size(&paths)) } else { None };
+    let progress = progress::Progress::new(total, settings.progress);
+    let ask = analyze::Ask {
+        paths,
+        settings: Arc::new(prepare::reading(settings)?),
+        plan: prepare::plan(settings)?,
+        now,
+        threads: settings.threads.map_or_else(cores, NonZeroUsize::get),
+        keep_parts: false,
+        progress: &|bytes| progress.advance(bytes),
+    };
+    let mut judge = Judge::new(setup);
+    for mark in deploys::given(settings, now)? {
+        judge.deployed(mark.service.as_deref(), Mark { at: mark.at, label: mark.label, source: mark.source.word().to_owned() });
+    }
+    let mut timeline = Timeline::default();
+    let read = analyze::read_judged(&ask, Keep::Seconds, &mut |parts| {
+        note(&mut timeline, parts, &setup.settings.errors, setup.settings.include_probes);
+        for told in judge.steps(parts) {
+            timeline.take(told.notice.change, &told.notice.decision, &told.notice.facts, &told.telling);
+        }
+    });
+    progress.finish();
+    timeline.budgets = judge.budget();
+    for source in read.sources.iter().filter(|_| !settings.quiet) {
+        if let Some(error) = &source.error {
+            say(&format!("reading '{}': {}", clean(source.path.as_bytes()), clean(error.as_bytes())));
+        }
+    }
+    for note in read.notes.iter().filter(|_| settings.verbose > 0) {
+        say(&clean(note.as_bytes()).to_string());
+    }
+    Ok(Played { timeline, read, warnings: judge.warnings().to_vec() })
+}
+
+/// Notes the second's requests and errors by service and route.
+fn note(timeline: &mut Timeline, parts: &Parts<'_>, errors: &ErrorRule, include_probes: bool) {
+    for (step, desks) in parts {
+        timeline.passed(step.second);
+        let mut here: Vec<(u16, u64, u64)> = Vec::new();
+        for (key, slot) in &step.groups {
+            let Some(desk) = desks.get(usize::from(key.desk)) else { continue };
+            let route = desk.router.key(key.route);
+            if route.probe && !include_probes {
+                continue;
+            }
+            let bad = slot.statuses.iter().filter(|s| errors.is_error(s.0)).map(|s| u64::from(s.1)).sum();
+            let all = slot.requests();
+            match here.iter_mut().find(|h| h.0 == key.desk) {
+                Some(own) => (own.1, own.2) = (own.1 + all, own.2 + bad),
+                None => here.push((key.desk, all, bad)),
+            }
+            if bad > 0 {
+                let route = format!("{} {}", route.method, route.path);
+                timeline.minute(step.second, desk.service.as_deref(), Some(&route), all, bad);
+            }
+        }
+        for (desk, all, bad) in here {
+            let service = desks.get(usize::from(desk)).and_then(|d| d.service.as_deref());
+            timeline.minute(step.second, service, None, all, bad);
+        }
+    }
+}
+
+fn told(settings: &Settings, played: &Played) -> Result<Exit, Error> {
+    let mut exit = Exit::Done;
+    for output in &settings.outputs {
+        let mut page = Vec::new();
+        let look = Look { width: settings.width, colour: settings.colour && output.file.is_none() };
+        let drawn = match output.form {
+            Form::Json => replay::json(&played.timeline, &played.warnings, &mut page),
+            _ => replay::text(&played.timeline, look, &mut page),
+        };
+        drawn.map_err(|error: io::Error| Error::usage(error.to_string()))?;
+        exit = exit.and(deliver::page(&page, output.file.as_deref())?);
+    }
+    Ok(exit)
+}
+
+/// What was found, as an exit code.
+fn judged(played: &Played, fail_on: Option<args::AtLeast>) -> Exit {
+    let unread = played.read.sources.iter().any(|source| source.error.is_some());
+    let mut exit = if unread { Exit::Unread } else { Exit::Done };
+    let Some(least) = fail_on else { return exit };
+    let least = match least {
+        args::AtLeast::Page => Severity::Page,
+        args::AtLeast::Ticket => Severity::Ticket,
+    };
+    if played.timeline.span.is_none() {
+        let help = "no line has a time, or there is none ('vitalog explain --fix' shows how to get times)";
+        say(&format!("'--fail-on-alert' cannot be judged: {help}"));
+        exit = exit.and(Exit::Usage);
+    } else if played.timeline.told().any(|spell| spell.severity() >= least) {
+        exit = exit.and(Exit::Bad);
+    }
+    exit
+}
