@@ -273,7 +273,7 @@ impl Replay {
     /// What it shares with `analyze`: how to read and how to talk.
     pub fn analyze(self) -> Analyze {
         let Self { since, until, include_probes, deploy, deploys, .. } = self;
-        let scope = Scope { since, until, route: None, include_probes, deploy, deploys };
+        let scope = Scope { since, until, route: None, include_probes, deploy, deploys, state: None };
         let output = Output { output: self.output, fail_on: Vec::new() };
         Analyze { reading: self.reading, scope, output, talk: self.talk }
     }

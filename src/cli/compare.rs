@@ -127,7 +127,6 @@ fn read(
             now: around.now,
             threads: settings.threads.map_or_else(crate::cli::cores, NonZeroUsize::get),
             keep_parts: false,
-            listen: false,
             progress: &|bytes| progress.advance(bytes),
         },
         sides,

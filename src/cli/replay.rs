@@ -71,6 +71,7 @@ pub fn play(settings: &Settings, setup: &judge::Setup, now: Timestamp) -> Result
         now,
         threads: settings.threads.map_or_else(cores, NonZeroUsize::get),
         keep_parts: false,
+        state: None,
         progress: &|bytes| progress.advance(bytes),
     };
     let mut judge = Judge::new(setup);

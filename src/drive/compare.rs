@@ -87,7 +87,6 @@ fn read(ask: &analyze::Ask<'_>, paths: Vec<String>, settings: Arc<Settings>, pla
         now: ask.now,
         threads: ask.threads,
         keep_parts: false,
-        listen: false,
         progress: ask.progress,
     })
 }
