@@ -14,6 +14,7 @@ mod published;
 mod streams;
 mod system;
 mod turn;
+mod verdicts;
 mod voice;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod compare;
 pub mod csv;
+pub mod deploy;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod explain;

@@ -21,6 +21,8 @@ mod gate;
 mod laws;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
+/// Logs followed through a pipe to their end: alerts and verdicts on deploys.
+mod live;
 /// Lines as people paste them into bug reports: what each is, and never a figure it does not say.
 mod pasted;
 /// How the tests run the program. Holds no tests.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::stats::deploys::Mark;
+use crate::stats::deploys::Source;
 use crate::stats::deploys::TOGETHER;
 use crate::stats::deploys::Takeovers;
 use crate::stats::deploys::Turn;
@@ -36,6 +37,8 @@ pub(super) struct Deploys {
     marks: Vec<Mark>,
     /// Marks whose verdict was given, and how many seconds behind them.
     judged: Vec<(Mark, u32)>,
+    /// Marks of which the sinks were told.
+    told: Vec<Mark>,
     /// Starts and ends of runs that were taken into account.
     turns: usize,
     /// There is evidence that is not settled.
@@ -124,7 +127,6 @@ impl Deploys {
         new
     }
 
-    #[expect(dead_code, reason = "asked by the verdict on a deploy")]
     /// Marks that lie `after_s` seconds before `now` or longer, whose verdict of then was not given. They count as given.
     pub(super) fn due(&mut self, after_s: u32, now: u32) -> Vec<Mark> {
         let reached = |mark: &&Mark| mark.at.second() + i64::from(after_s) <= i64::from(now);
@@ -136,6 +138,23 @@ impl Deploys {
         self.judged.drain(..beyond);
         due
     }
+
+    /// Whether the sinks are to be told of a deploy: once.
+    pub(super) fn tell(&mut self, mark: &Mark) -> bool {
+        if self.told.iter().any(|known| same(known, mark)) {
+            return false;
+        }
+        self.told.push(mark.clone());
+        let beyond = self.told.len().saturating_sub(MARKS);
+        self.told.drain(..beyond);
+        self.changed = true;
+        true
+    }
+}
+
+/// Whether a mark is about one service, not about all.
+pub(super) fn is_about_one(mark: &Mark) -> bool {
+    mark.source > Source::File
 }
 
 /// A mark may move a little when more is known of it.

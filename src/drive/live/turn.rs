@@ -82,10 +82,10 @@ struct Open {
 
 /// What goes on from one turn to the next.
 pub(super) struct Turn {
-    judge: Judge,
+    pub(super) judge: Judge,
     /// Seconds that are not over.
     pending: BTreeMap<u32, Open>,
-    closed_to: u32,
+    pub(super) closed_to: u32,
     judge_saved: u32,
     /// What the last run left, by source, until its log is found.
     positions: BTreeMap<String, Position>,
@@ -100,7 +100,7 @@ pub(super) struct Turn {
     interval_began: i64,
     idle_since: Option<i64>,
     seen: BTreeSet<FailureKey>,
-    deploys: Deploys,
+    pub(super) deploys: Deploys,
     /// Length and time of change of the file of deploys when it was read last.
     deploys_read: Option<(u64, SystemTime)>,
     series: Series,
@@ -387,6 +387,7 @@ impl Live<'_> {
         }
         self.summary(now, steady);
         self.save(counted.as_ref(), &seconds, changed, now, steady);
+        self.judge_deploys(now, steady);
         let held = self.turn.unsaved_since.is_some_and(|since| steady - since < HOLD_BACK_US);
         if !held {
             for text in std::mem::take(&mut self.turn.withheld) {
@@ -396,6 +397,18 @@ impl Live<'_> {
         }
         self.hear();
         self.publish(steady);
+    }
+
+    /// Verdicts on deploys go by what is saved, and are saved before they are told.
+    fn judge_deploys(&mut self, now: Timestamp, steady: i64) {
+        let mut tellings = Vec::new();
+        let texts = self.verdicts(now, &mut tellings);
+        if texts.is_empty() {
+            return;
+        }
+        self.courier.enqueue(&mut self.outbox, &tellings, now);
+        self.turn.withheld.extend(texts);
+        self.save(None, &[], true, now, steady);
     }
 
     /// Saves everything that has changed.
