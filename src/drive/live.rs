@@ -526,7 +526,7 @@ impl<'a> Live<'a> {
         let (steady, now) = (clock::steady(), clock::now());
         for at in self.streams.len()..self.logs.len() {
             let log = &mut self.logs[at];
-            if !log.wants_sample() {
+            if !log.wants_sample() || !log.is_head_due(steady) {
                 continue;
             }
             let head = log::head_of(Path::new(&log.name));

@@ -91,3 +91,58 @@ fn a_given_deploy_before_the_trouble_is_not_blamed_for_it() {
         .collect();
     assert_eq!(vec![("same", "v9")], verdicts);
 }
+
+/// Two services behind one prefix a line, an hour each, with incidents of their own, drawn from a seed.
+fn noisy() -> String {
+    let mut draw = crate::random::Random::new(7);
+    let mut log = String::new();
+    for second in 0..3_600_u64 {
+        for (service, rate, from, to) in [("shop", 6, 900, 1_500), ("mail", 2, 2_000, 2_900)] {
+            for _ in 0..rate {
+                let bad = (from..to).contains(&second) && draw.below(10) < 8 || draw.below(2_000) == 0;
+                let (minute, second) = (second / 60, second % 60);
+                writeln!(
+                    log,
+                    "2026-11-28T10:{minute:02}:{second:02}.{:03}Z [pod/{service}-7d9c8b6f5d-x2x4z/{service}] {{\"event\":\"request\",\"method\":\"GET\",\"path\":\"/items/{}\",\"status_code\":{},\"duration_ms\":{}}}",
+                    draw.below(1_000),
+                    draw.below(40),
+                    if bad { 503 } else { 200 },
+                    1 + draw.below(90),
+                )
+                .unwrap();
+            }
+        }
+    }
+    log
+}
+
+#[test]
+fn replaying_an_archive_gives_the_alerts_that_tailing_it_gave() {
+    for log in [bad_deploy(), noisy()] {
+        let folder = Folder::new();
+        folder.write("app.log", &log);
+        folder.write(
+            "vitalog.toml",
+            "[[rule]]\nname = \"slow\"\nwhen = \"p95 > 60ms over 2m\"\nfor = \"1m\"\n[[promise]]\nname = \"quick\"\ntarget = \"95%\"\nslower_than = \"80ms\"\nperiod = \"1d\"\n",
+        );
+        let live = objects(&folder, &["tail", "-", "-o", "json"], &log);
+        let mut told: Vec<(String, String, String)> = of_type(&live, "alert")
+            .into_iter()
+            .filter(|a| a["state"] == "firing")
+            .map(|a| [&a["id"], &a["rule"], &a["fired_at"]].map(|v| v.as_str().unwrap().to_owned()).into())
+            .collect();
+        told.sort();
+        told.dedup();
+        let replayed = run(&mut folder.vitalog(&["replay", "app.log", "-o", "json"]), None).report();
+        let mut wanted: Vec<(String, String, String)> = replayed["alerts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|a| [&a["id"], &a["rule"], &a["fired_at"]].map(|v| v.as_str().unwrap().to_owned()).into())
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        assert!(!told.is_empty());
+        assert_eq!(wanted, told);
+    }
+}

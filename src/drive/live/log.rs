@@ -33,6 +33,8 @@ use crate::write::figures::clean_to;
 pub(super) const HEAD: usize = 64 << 10;
 /// So long is waited for enough lines, in microseconds.
 const PATIENCE_US: i64 = 3_000_000;
+/// Between two looks at the first bytes of a log whose form is not known, in microseconds.
+const HEAD_US: i64 = 250_000;
 /// Lines at which a form that was found from few is looked for again.
 const AGAIN: [usize; 3] = [20, 60, SAMPLE];
 /// A day: stamps without one are near the present.
@@ -68,6 +70,8 @@ pub(super) struct Log {
     decided_on: usize,
     /// The lines its form was found from, packed, until they are saved.
     unsaved_form: Option<Vec<u8>>,
+    /// When its first bytes were looked at last, on the steady clock.
+    head_at: Option<i64>,
     /// When its first bytes were seen, on the steady clock.
     first_seen: Option<i64>,
     walk: Option<Walk>,
@@ -97,6 +101,7 @@ impl Log {
             sample: Vec::new(),
             decided_on: 0,
             unsaved_form: None,
+            head_at: None,
             first_seen: None,
             walk: None,
             carry: None,
@@ -145,6 +150,15 @@ impl Log {
     /// Whether more of its first lines would tell more.
     pub(super) fn wants_sample(&self) -> bool {
         self.form.is_none()
+    }
+
+    /// Whether its first bytes are to be looked at again: thousands of empty files must not be opened at every look.
+    pub(super) fn is_head_due(&mut self, steady: i64) -> bool {
+        let due = self.head_at.is_none_or(|at| steady - at >= HEAD_US);
+        if due {
+            self.head_at = Some(steady);
+        }
+        due
     }
 
     /// Its first bytes, as far as they are there. True once they are enough, or were waited for long enough: then the
@@ -355,6 +369,9 @@ impl Log {
 
 /// The first bytes of a file; nothing where it cannot be read.
 pub(super) fn head_of(path: &Path) -> Vec<u8> {
+    if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0) {
+        return Vec::new();
+    }
     Archive::open(path).map(|mut archive| archive.head(HEAD).to_vec()).unwrap_or_default()
 }
 
