@@ -255,16 +255,60 @@ fn unpack_checked(rest: &mut &[u8], before: u32, slot: &mut Slot) -> Option<()> 
     Some(())
 }
 
-/// Room kept for the next slots of a track, in bytes.
+/// Bytes of a piece that is full: pieces are of one size, so that what one thread let go another can use, and are never
+/// copied again.
+const PIECE: usize = 2048;
+/// Room for one more slot of the usual size, in bytes.
 const ROOM: usize = 48;
 
 /// As many of the newest slots stay open: small steps back in time (several workers, one file) cost nothing.
 const OPEN: usize = 3;
 
+/// Packed slots, ascending. The first one's number is written whole.
+#[derive(Debug, Clone, Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    slots: usize,
+    /// Number of the last one; 0 before any.
+    last: u32,
+}
+
+impl Piece {
+    fn first(&self) -> Option<u32> {
+        get32(&mut &self.bytes[..])
+    }
+
+    fn push(&mut self, slot: &Slot) {
+        if self.bytes.capacity() - self.bytes.len() < ROOM {
+            self.bytes.reserve_exact(self.bytes.len().clamp(ROOM, PIECE - self.bytes.len()));
+        }
+        pack(&mut self.bytes, slot, self.last);
+        self.last = slot.number;
+        self.slots += 1;
+    }
+
+    /// Takes out the first slot.
+    fn split_first(&mut self) -> Slot {
+        let (mut rest, mut slot) = (&self.bytes[..], Slot::default());
+        unpack(&mut rest, 0, &mut slot);
+        let mut bytes = Vec::new();
+        if let Some(distance) = get32(&mut rest) {
+            put(&mut bytes, u64::from(slot.number.wrapping_add(distance)));
+            bytes.extend_from_slice(rest);
+        }
+        self.bytes = bytes;
+        self.slots -= 1;
+        slot
+    }
+}
+
 /// One group's slots in order of time.
 #[derive(Debug, Clone, Default)]
 pub struct Track {
-    packed: Vec<u8>,
+    /// Pieces that are full.
+    full: Vec<Piece>,
+    /// The piece that is being filled.
+    piece: Piece,
     packed_slots: usize,
     /// Number of the last packed slot; 0 before any.
     last: u32,
@@ -317,13 +361,19 @@ impl Track {
 
     fn pack_one(&mut self, slot: &mut Slot) {
         slot.tidy();
-        if self.packed.capacity() - self.packed.len() < ROOM {
-            // by an eighth: thousands of tracks with half their room empty would be most of the memory
-            self.packed.reserve_exact(ROOM + self.packed.len() / 8);
+        if self.piece.bytes.len() + ROOM > PIECE {
+            self.seal();
         }
-        pack(&mut self.packed, slot, self.last);
+        self.piece.push(slot);
         self.last = slot.number;
         self.packed_slots += 1;
+    }
+
+    /// Puts the piece that is being filled to the full ones.
+    fn seal(&mut self) {
+        if self.piece.slots > 0 {
+            self.full.push(std::mem::take(&mut self.piece));
+        }
     }
 
     /// Packs the late slots among the others.
@@ -331,11 +381,8 @@ impl Track {
         let mut all = Self::default();
         let open = std::mem::take(&mut self.open);
         self.each(|slot| all.pack_one(slot));
-        self.open = open;
-        self.packed = all.packed;
-        self.packed_slots = all.packed_slots;
-        self.last = all.last;
-        self.late.clear();
+        all.open = open;
+        *self = all;
     }
 
     /// Calls `tell` with every slot, ascending, each number once; slots are tidy.
@@ -351,7 +398,8 @@ impl Track {
         let mut beside: Vec<Slot> = self.late.iter().chain(&self.open).cloned().collect();
         beside.sort_by_key(|s| s.number);
         let mut cursor = TrackCursor {
-            rest: &self.packed,
+            pieces: self.full.iter().chain(std::iter::once(&self.piece)),
+            rest: &[],
             next: Slot::default(),
             has_next: false,
             last: 0,
@@ -370,24 +418,25 @@ impl Track {
     /// Bytes this track takes, about.
     pub fn size(&self) -> usize {
         let loose = |s: &Slot| size_of::<Slot>() + s.buckets.capacity() * 8 + s.statuses.capacity() * 8;
-        self.packed.capacity() + self.open.iter().chain(&self.late).map(loose).sum::<usize>()
+        self.full.iter().chain([&self.piece]).map(|p| p.bytes.capacity()).sum::<usize>()
+            + self.open.iter().chain(&self.late).map(loose).sum::<usize>()
     }
 
     /// Adds another track of the same width; order does not matter.
-    pub fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, mut other: Self) {
         if other.is_empty() {
             return;
         }
         if self.is_empty() {
-            *self = other.clone();
+            *self = other;
             return;
         }
         // what two threads saw lies one behind the other as a rule: then packed slots are joined as they lie
         match (self.ends(), other.ends()) {
             (Some(mine), Some(theirs)) if self.may_join(mine.1, theirs.0) => return self.join(other),
             (Some(mine), Some(theirs)) if other.may_join(theirs.1, mine.0) => {
-                let behind = std::mem::replace(self, other.clone());
-                return self.join(&behind);
+                std::mem::swap(self, &mut other);
+                return self.join(other);
             }
             _ => {}
         }
@@ -410,7 +459,8 @@ impl Track {
 
     /// The numbers of the first and the last slot; `None` where late slots stand beside, or there is no slot.
     fn ends(&self) -> Option<(u32, u32)> {
-        let first = if self.packed_slots > 0 { get32(&mut &self.packed[..]) } else { self.open.first().map(|s| s.number) };
+        let packed = self.full.first().unwrap_or(&self.piece).first();
+        let first = packed.or_else(|| self.open.first().map(|s| s.number));
         let last = self.open.last().map_or(self.last, |s| s.number);
         first.filter(|_| self.late.is_empty()).map(|first| (first, last))
     }
@@ -421,38 +471,27 @@ impl Track {
     }
 
     /// Puts all slots of another track behind its own; only the last one may be the other's first one too.
-    fn join(&mut self, other: &Self) {
-        let mut shared = None;
+    fn join(&mut self, mut other: Self) {
+        let first = other.ends().map(|ends| ends.0);
         for mut slot in std::mem::take(&mut self.open) {
-            if other.ends().is_some_and(|ends| ends.0 == slot.number) {
-                shared = Some(slot);
-            } else {
-                self.pack_one(&mut slot);
+            if first == Some(slot.number) {
+                if let Some(same) = other.full.first_mut().or((other.piece.slots > 0).then_some(&mut other.piece)) {
+                    slot.add(&same.split_first());
+                    other.packed_slots -= 1;
+                } else {
+                    slot.add(&other.open.remove(0));
+                }
             }
+            self.pack_one(&mut slot);
         }
-        self.open = other.open.clone();
-        let mut rest = &other.packed[..];
-        let mut first = Slot::default();
-        if other.packed_slots == 0 {
-            if let (Some(shared), Some(first)) = (&shared, self.open.first_mut()) {
-                first.add(shared);
-            }
-            return;
+        other.full.retain(|piece| piece.slots > 0);
+        if other.packed_slots > 0 {
+            self.seal();
+            self.full.append(&mut other.full);
+            (self.piece, self.last) = (other.piece, other.last);
+            self.packed_slots += other.packed_slots;
         }
-        if let Some(shared) = &mut shared {
-            unpack(&mut rest, 0, &mut first);
-            shared.add(&first);
-            self.pack_one(shared);
-        } else {
-            let number = get32(&mut rest).unwrap_or(self.last);
-            self.packed.reserve_exact(ROOM + rest.len());
-            put(&mut self.packed, u64::from(number.wrapping_sub(self.last)));
-            self.packed_slots += 1;
-        }
-        self.packed.reserve_exact(rest.len());
-        self.packed.extend_from_slice(rest);
-        self.packed_slots += other.packed_slots - 1;
-        self.last = other.last;
+        self.open = other.open;
     }
 
     /// Makes slots `by` times as wide.
@@ -478,9 +517,12 @@ impl Track {
 
     /// All slots packed, for storing; slots count and bytes.
     pub fn store(&self) -> Vec<u8> {
-        let mut all = Self::default();
-        self.each(|slot| all.pack_one(slot));
-        all.packed
+        let (mut bytes, mut last) = (Vec::new(), 0);
+        self.each(|slot| {
+            pack(&mut bytes, slot, last);
+            last = slot.number;
+        });
+        bytes
     }
 
     /// From stored bytes; what is damaged is left out.
@@ -497,6 +539,7 @@ impl Track {
 
 /// Walks over a track's slots in order of time, late ones sorted in, equal numbers added up.
 pub struct TrackCursor<'a> {
+    pieces: std::iter::Chain<std::slice::Iter<'a, Piece>, std::iter::Once<&'a Piece>>,
     rest: &'a [u8],
     next: Slot,
     has_next: bool,
@@ -507,6 +550,11 @@ pub struct TrackCursor<'a> {
 
 impl TrackCursor<'_> {
     fn read(&mut self) {
+        while self.rest.is_empty()
+            && let Some(piece) = self.pieces.next()
+        {
+            (self.rest, self.last) = (&piece.bytes, 0);
+        }
         self.has_next = unpack(&mut self.rest, self.last, &mut self.next);
         if self.has_next {
             self.last = self.next.number;
@@ -603,8 +651,8 @@ mod tests {
             let cut = cut.min(hits.len());
             let (mut left, right) = (tracked(&hits[..cut]), tracked(&hits[cut..]));
             let mut other_way = right.clone();
-            other_way.merge(&left);
-            left.merge(&right);
+            other_way.merge(left.clone());
+            left.merge(right.clone());
             prop_assert_eq!(twin(&hits, 1), slots(&left));
             prop_assert_eq!(twin(&hits, 1), slots(&other_way));
             prop_assert_eq!(twin(&hits, 1), slots(&Track::load(&left.store())));
@@ -623,7 +671,7 @@ mod tests {
             if !sorted {
                 (first, second) = (second, first);
             }
-            first.merge(&second);
+            first.merge(second);
             prop_assert_eq!(twin(&hits, 1), slots(&first));
             prop_assert_eq!(tracked(&hits).store(), first.store());
             first.slot(299).record(200, 1, None, &[1000]);

@@ -852,7 +852,7 @@ fn take_in(kept: &mut BTreeMap<GroupKey, Group>, group: Group) {
         }
         std::collections::btree_map::Entry::Occupied(mut same) => {
             same.get_mut().tally.merge(&group.tally);
-            same.get_mut().track.merge(&group.track);
+            same.get_mut().track.merge(group.track);
         }
     }
 }

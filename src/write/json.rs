@@ -6,6 +6,9 @@
 
 use std::io;
 
+use serde::Serialize;
+use serde::Serializer;
+use serde::ser::SerializeMap;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -38,31 +41,78 @@ const LONGEST: usize = 4096;
 
 /// Writes the report as one line of JSON.
 pub fn json(report: &Report, out: &mut impl io::Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &object(report))?;
+    serde_json::to_writer(&mut *out, &Written(report))?;
     out.write_all(b"\n")
 }
 
 /// The report as a JSON value, for pages that carry it inside something else.
 pub fn object(report: &Report) -> Value {
-    let summary = &report.summary;
-    json!({
-        "schema": "vitalog.report/1",
-        "version": env!("CARGO_PKG_VERSION"),
-        "period": period(&summary.period),
-        "health": health(&report.health),
-        "input": input(&summary.input),
-        "total": stats(&summary.total),
-        "services": services(report),
-        "routes": list(&summary.routes, route),
-        "exceptions": list(&summary.exceptions, exception),
-        "lifecycle": lifecycle(&summary.lifecycle),
-        "deploys": list(&summary.deploys, deploy),
-        "versions": list(&summary.versions, version),
-        "series": series(&summary.series),
-        "alerts": [],
-        "findings": list(&report.findings, finding),
-        "unavailable": list(&summary.unavailable, unavailable),
-    })
+    serde_json::to_value(Written(report)).unwrap_or_default()
+}
+
+/// The report as it is written, its slots one by one: a value of them all would take most of the memory of a run.
+struct Written<'a>(&'a Report);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let Self(report) = self;
+        let summary = &report.summary;
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("schema", "vitalog.report/1")?;
+        map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+        map.serialize_entry("period", &period(&summary.period))?;
+        map.serialize_entry("health", &health(&report.health))?;
+        map.serialize_entry("input", &input(&summary.input))?;
+        map.serialize_entry("total", &stats(&summary.total))?;
+        map.serialize_entry("services", &services(report))?;
+        map.serialize_entry("routes", &list(&summary.routes, route))?;
+        map.serialize_entry("exceptions", &list(&summary.exceptions, exception))?;
+        map.serialize_entry("lifecycle", &lifecycle(&summary.lifecycle))?;
+        map.serialize_entry("deploys", &list(&summary.deploys, deploy))?;
+        map.serialize_entry("versions", &list(&summary.versions, version))?;
+        map.serialize_entry("series", &WrittenSeries(&summary.series))?;
+        map.serialize_entry("alerts", &json!([]))?;
+        map.serialize_entry("findings", &list(&report.findings, finding))?;
+        map.serialize_entry("unavailable", &list(&summary.unavailable, unavailable))?;
+        map.end()
+    }
+}
+
+struct WrittenSeries<'a>(&'a Series);
+
+impl Serialize for WrittenSeries<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("slot_seconds", &self.0.slot_seconds)?;
+        map.serialize_entry("slots", &WrittenSlots(&self.0.slots))?;
+        map.end()
+    }
+}
+
+struct WrittenSlots<'a>(&'a [SlotFigures]);
+
+impl Serialize for WrittenSlots<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(self.0.iter().map(WrittenSlot))
+    }
+}
+
+struct WrittenSlot<'a>(&'a SlotFigures);
+
+impl Serialize for WrittenSlot<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let Self(slot) = self;
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("start", &slot.start.to_string())?;
+        map.serialize_entry("requests", &slot.requests)?;
+        map.serialize_entry("errors", &slot.errors)?;
+        map.serialize_entry("client_errors", &slot.client_errors)?;
+        map.serialize_entry("p50_us", &slot.p50_us)?;
+        map.serialize_entry("p95_us", &slot.p95_us)?;
+        map.serialize_entry("p99_us", &slot.p99_us)?;
+        map.serialize_entry("max_us", &slot.max_us)?;
+        map.end()
+    }
 }
 
 pub(super) fn list<T>(items: &[T], one: impl Fn(&T) -> Value) -> Value {
@@ -292,23 +342,6 @@ fn version(version: &VersionFigures) -> Value {
         "requests": version.requests,
         "first": time(version.first),
         "last": time(version.last),
-    })
-}
-
-fn series(series: &Series) -> Value {
-    json!({ "slot_seconds": series.slot_seconds, "slots": list(&series.slots, slot) })
-}
-
-fn slot(slot: &SlotFigures) -> Value {
-    json!({
-        "start": slot.start.to_string(),
-        "requests": slot.requests,
-        "errors": slot.errors,
-        "client_errors": slot.client_errors,
-        "p50_us": slot.p50_us,
-        "p95_us": slot.p95_us,
-        "p99_us": slot.p99_us,
-        "max_us": slot.max_us,
     })
 }
 
