@@ -17,6 +17,9 @@ use memchr::memchr;
 
 /// Reads one line. `out` is filled only on [`Verdict::Request`].
 pub fn parse<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
+    if let Some(body) = usual(text) {
+        return line(body, &Head::default(), out);
+    }
     let Some(quote) = memchr(b'"', text) else { return Verdict::NotMine };
     let (Some(before), Some(body)) = (text.get(..quote), text.get(quote + 1..)) else { return Verdict::NotMine };
     if is_usual(before) {
@@ -27,6 +30,15 @@ pub fn parse<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdi
         Ok(_) | Err(Refusal::NotMine) => Verdict::NotMine,
         Err(Refusal::Broken(reject)) => Verdict::Malformed(reject),
     }
+}
+
+/// What stands behind `INFO:     ADDRESS - "`.
+#[inline]
+fn usual(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_prefix(b"INFO:     ")?;
+    let (client, behind) = text.split_at_checked(access::first_blank(text)?)?;
+    let body = behind.strip_prefix(b" - \"")?;
+    head::is_address(client).then_some(body)
 }
 
 /// `INFO:     ADDRESS - `
@@ -45,14 +57,13 @@ pub(super) fn line<'a>(body: &'a [u8], head: &Head<'a>, out: &mut Record<'a>) ->
         Err(Some(reject)) => return Verdict::Malformed(reject),
         Err(None) => return Verdict::NotMine,
     };
-    *out = Record {
-        method: if socket || status == 101 { b"WEBSOCKET" } else { request.method },
-        path: request.path,
-        status: Some(status),
-        time: head.time,
-        pid: head.pid,
-        ..Record::default()
-    };
+    // field by field: a whole record built first would be copied
+    *out = Record::default();
+    out.method = if socket || status == 101 { b"WEBSOCKET" } else { request.method };
+    out.path = request.path;
+    out.status = Some(status);
+    out.time = head.time;
+    out.pid = head.pid;
     Verdict::Request
 }
 
@@ -71,7 +82,8 @@ fn answer(rest: &[u8], socket: bool) -> Result<Status, Option<Reject>> {
 
 /// A reason phrase: letters, blanks, apostrophes and dashes.
 fn is_phrase(rest: &[u8]) -> bool {
-    rest.len() <= 48 && rest.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\'' | b'-' | b'\r'))
+    rest == b" OK"
+        || (rest.len() <= 48 && rest.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'\'' | b'-' | b'\r')))
 }
 
 #[cfg(test)]

@@ -63,6 +63,32 @@ impl Sum {
         }
     }
 
+    /// Adds another sum; without its latency where the caller says so (streams).
+    pub fn merge(&mut self, other: &Self, with_latency: bool) {
+        fn into<K: Ord + Copy>(parts: &mut BTreeMap<K, Part>, others: &BTreeMap<K, Part>, with_latency: bool) {
+            for (word, other) in others {
+                let part = parts.entry(*word).or_default();
+                count(&mut part.statuses, &other.statuses);
+                if with_latency {
+                    part.latency.merge(&other.latency);
+                }
+            }
+        }
+        fn count(statuses: &mut BTreeMap<u16, u64>, others: &BTreeMap<u16, u64>) {
+            for (status, n) in others {
+                *statuses.entry(*status).or_default() += n;
+            }
+        }
+        into(&mut self.auth, &other.auth, with_latency);
+        into(&mut self.cache, &other.cache, with_latency);
+        count(&mut self.statuses, &other.statuses);
+        self.bytes += other.bytes;
+        self.sized += other.sized;
+        if with_latency {
+            self.latency.merge(&other.latency);
+        }
+    }
+
     /// Requests so far.
     pub fn requests(&self) -> u64 {
         self.statuses.values().sum()

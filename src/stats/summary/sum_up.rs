@@ -145,36 +145,39 @@ pub fn sum_up(snapshot: &Snapshot, asked: &Asked) -> Summary {
     let counts = |name: usize| asked.include_probes || !names[name].probe;
     let mut total = Sum::default();
     let mut services: BTreeMap<Option<String>, Sum> = BTreeMap::new();
-    let mut routes: Vec<Sum> = names.iter().map(|_| Sum::default()).collect();
-    let mut probes = 0;
+    let mut own: Vec<Vec<&Group>> = names.iter().map(|_| Vec::new()).collect();
     for NamedGroup { group, name } in &groups {
-        let route = &names[*name];
-        if route.probe {
-            probes += group.tally.requests();
+        own[*name].push(group);
+    }
+    let mut routes = Vec::new();
+    let mut probes = 0;
+    // one route's histograms at a time
+    for (at, (name, own)) in names.iter().zip(own).enumerate() {
+        let mut sum = Sum::default();
+        for group in own {
+            sum.add(group, true);
         }
-        routes[*name].add(group, true);
-        if counts(*name) {
-            services.entry(route.service.clone()).or_default().add(group, !route.streaming);
-            if chosen[*name] {
-                total.add(group, !route.streaming);
+        if name.probe {
+            probes += sum.requests();
+        }
+        if counts(at) {
+            services.entry(name.service.clone()).or_default().merge(&sum, !name.streaming);
+            if chosen[at] {
+                total.merge(&sum, !name.streaming);
             }
         }
+        if chosen[at] && sum.requests() > 0 {
+            routes.push(RouteFigures {
+                service: name.service.clone(),
+                method: name.method.clone(),
+                route: name.route.clone(),
+                probe: name.probe,
+                streaming: name.streaming,
+                named_by: name.by,
+                figures: sum.figures(&asked.errors, period.seconds),
+            });
+        }
     }
-    let mut routes: Vec<RouteFigures> = names
-        .iter()
-        .zip(&routes)
-        .zip(&chosen)
-        .filter(|((_, sum), chosen)| **chosen && sum.requests() > 0)
-        .map(|((n, sum), _)| RouteFigures {
-            service: n.service.clone(),
-            method: n.method.clone(),
-            route: n.route.clone(),
-            probe: n.probe,
-            streaming: n.streaming,
-            named_by: n.by,
-            figures: sum.figures(&asked.errors, period.seconds),
-        })
-        .collect();
     routes.sort_by(|a, b| {
         let order =
             |r: &RouteFigures| (std::cmp::Reverse(r.figures.requests), r.service.clone(), r.route.clone(), r.method.clone());
