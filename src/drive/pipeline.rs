@@ -29,6 +29,7 @@ use crate::parse::lifecycle::Lifecycle;
 use crate::parse::look::Chosen;
 use crate::parse::look::Look;
 use crate::parse::look::Looker;
+use crate::parse::own;
 use crate::parse::pair::Aside;
 use crate::parse::pair::Pairer;
 use crate::parse::redact;
@@ -561,6 +562,12 @@ impl Count {
     /// One whole line of the application's own text.
     #[inline]
     fn text(&mut self, looker: &mut Looker, text: &[u8], hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
+        if own::is_ours(text) {
+            self.line += 1;
+            self.intake.own += 1;
+            out.intake_mut().own += 1;
+            return self.line(Kind::Message, whose, None, out);
+        }
         if !self.carry.folders.is_empty() && self.folded(text, hint, whose, offset, out) {
             return;
         }

@@ -15,6 +15,7 @@ use crate::parse::detect;
 use crate::parse::detect::Form;
 use crate::parse::look::Look;
 use crate::parse::look::Looker;
+use crate::parse::own::is_ours;
 use crate::parse::pair::Aside;
 use crate::parse::pair::Pairing;
 use crate::parse::pair::Scout;
@@ -63,7 +64,9 @@ impl SourceForm {
         let mut hints: Vec<(Option<Stamp>, u64)> = Vec::new();
         let mut own = unwrapper.clone();
         for line in &raw {
-            if let Peeled::Line(Line { text, hint }) = own.peel(line) {
+            if let Peeled::Line(Line { text, hint }) = own.peel(line)
+                && !is_ours(text)
+            {
                 peeled.push(text.to_vec());
                 hints.push((hint.time, instance_of(&hint)));
             }

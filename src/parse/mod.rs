@@ -18,6 +18,7 @@ pub mod logfmt;
 pub mod loguru;
 pub mod look;
 pub mod nginx;
+pub mod own;
 pub mod pair;
 pub mod pattern;
 pub mod python;

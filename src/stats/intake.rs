@@ -98,6 +98,9 @@ pub struct Intake {
     pub time_of_arrival: u64,
     /// Requests whose time was read in the assumed zone.
     pub zone_assumed: u64,
+    /// Messages that vitalog wrote itself. Of this run alone: it is not stored.
+    #[serde(skip)]
+    pub own: u64,
 }
 
 impl Intake {
@@ -125,6 +128,7 @@ impl Intake {
         self.time_of_neighbour += other.time_of_neighbour;
         self.time_of_arrival += other.time_of_arrival;
         self.zone_assumed += other.zone_assumed;
+        self.own += other.own;
     }
 
     /// Malformed lines by reason; reasons that did not occur are left out.

@@ -216,6 +216,7 @@ fn intake() -> Intake {
         late: 2,
         undated: 5,
         lost_bytes: 2048,
+        own: 0,
         probes: 300,
     }
 }

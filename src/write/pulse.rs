@@ -95,10 +95,10 @@ impl Pulse {
         services.into_iter().map(share).collect()
     }
 
-    /// Whether nothing came in.
+    /// Whether nothing came in that vitalog did not write itself.
     pub fn is_idle(&self) -> bool {
         let input = &self.report.summary.input;
-        input.lines == 0 && self.report.summary.total.requests == 0
+        input.lines == input.own && self.report.summary.total.requests == 0
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Intake {
     pub undated: u64,
     /// Bytes that a truncation destroyed before they were read.
     pub lost_bytes: u64,
+    /// Messages that vitalog wrote itself, as far as this run has read them.
+    pub own: u64,
     /// Requests to health probes (left out of `total` unless asked for).
     pub probes: u64,
 }

@@ -241,6 +241,7 @@ fn intake(snapshot: &Snapshot, asked: &Asked, probes: u64) -> Intake {
         traceback: intake.kinds.traceback,
         message: intake.kinds.message,
         malformed: intake.kinds.malformed,
+        own: intake.own,
         malformed_reasons: intake.reasons(),
         duplicates: asked.duplicates,
         late: intake.late,
