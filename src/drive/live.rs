@@ -309,7 +309,7 @@ impl<'a> Live<'a> {
         }
         let begin = if self.options.from_start { Begin::Start } else { Begin::End };
         let exclude = self.options.state.path.iter().cloned().collect();
-        let options = FollowOptions { begin, longest: LONGEST, most_open: OPEN, exclude };
+        let options = FollowOptions { begin, longest: LONGEST, most_open: OPEN.min(system::files_to_hold()), exclude };
         let mut following = Following::new(&files, options);
         for (name, position) in &positions {
             if let Ok(bookmark) = postcard::from_bytes(&position.bookmark) {

@@ -347,6 +347,13 @@ impl Follower {
         }
     }
 
+    /// Closes the file under the path though it has more to give; it is opened again at the next look, where it stood.
+    pub(super) fn close_unread(&mut self) {
+        if let Some(piece) = self.current.as_mut().filter(|piece| matches!(piece.handle, Handle::Plain(_))) {
+            piece.handle = Handle::Closed;
+        }
+    }
+
     /// Looks: gives what is new, reading up to `budget` bytes. `now` is microseconds of any steady clock.
     pub fn poll(&mut self, now: i64, budget: &mut u64, room: &mut Room, tell: &mut Tell<'_>) -> Look {
         let mut look = Look::default();

@@ -9,6 +9,11 @@ use tokio::signal::unix::signal;
 
 use super::Wake;
 
+/// Open files that are no logs.
+const OTHERS: usize = 48;
+/// Logs that are held open at once whatever the limit.
+const FEWEST: usize = 8;
+
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -52,6 +57,18 @@ fn at_once() {
     std::process::exit(130);
 }
 
+/// So many files a process may have open, less what the state, the server and the sinks need; at least a few. Without a
+/// word of the system about it, as many as one likes.
+pub(super) fn files_to_hold() -> usize {
+    std::fs::read_to_string("/proc/self/limits").ok().and_then(|limits| held(&limits)).unwrap_or(usize::MAX)
+}
+
+fn held(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft: usize = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(soft.saturating_sub(OTHERS).max(FEWEST))
+}
+
 fn tell(state: &[NotifyState<'_>]) {
     // Nobody listens outside of a service manager.
     drop(sd_notify::notify(state));
@@ -75,4 +92,20 @@ pub(super) fn stopping() {
 /// The loop has gone round.
 pub(super) fn alive() {
     tell(&[NotifyState::Watchdog]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_logs_are_held_open_where_the_system_allows_fewer_files() {
+        let limits =
+            |soft: &str| format!("Limit  Soft Limit  Hard Limit  Units\nMax open files            {soft}   524288   files\n");
+        assert_eq!(Some(976), held(&limits("1024")));
+        assert_eq!(Some(16), held(&limits("64")));
+        assert_eq!(Some(8), held(&limits("20")));
+        assert_eq!(None, held(&limits("unlimited")));
+        assert_eq!(None, held(""));
+    }
 }

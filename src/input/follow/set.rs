@@ -222,7 +222,12 @@ impl Following {
             open = open.saturating_sub(before) + follower.open_files();
             if open > self.options.most_open {
                 open -= follower.open_files();
-                follower.close_idle();
+                // one that may not be read yet needs no open file
+                if held {
+                    follower.close_unread();
+                } else {
+                    follower.close_idle();
+                }
                 open += follower.open_files();
             }
             if told.starved {

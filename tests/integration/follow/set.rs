@@ -162,6 +162,30 @@ fn many_quiet_files_are_not_all_open_and_what_is_written_is_found() {
 }
 
 #[test]
+fn logs_that_are_held_back_are_not_all_open_and_are_read_wholly_when_they_may() {
+    for (begin, expected) in [(Begin::Start, 2), (Begin::End, 1)] {
+        let mut logs = Logs::new(&[""], Options { begin, ..options() });
+        let names: Vec<String> = (0..30).map(|n| format!("{n:02}.log")).collect();
+        for name in &names {
+            logs.append(name, "there\n");
+        }
+        logs.following.hold((0..30).collect());
+        logs.look();
+        let open: usize = logs.following.followers().iter().map(vitalog::input::follow::Follower::open_files).sum();
+        assert!(open <= 8, "{open} are open");
+        for name in &names {
+            logs.append(name, "new\n");
+        }
+        logs.rename("29.log", "29.log.1");
+        logs.look();
+        assert_eq!(0, logs.told.lines.len());
+        logs.following.hold(std::collections::BTreeSet::new());
+        logs.look();
+        assert_eq!(30 * expected, logs.told.lines.len(), "{begin:?}");
+    }
+}
+
+#[test]
 fn a_log_that_was_renamed_to_another_followed_name_goes_on_there() {
     for restart in [false, true] {
         let mut logs = Logs::new(&["a.log", "b.log"], options());
