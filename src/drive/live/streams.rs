@@ -27,8 +27,8 @@ use crate::time::Timestamp;
 const PIECE: usize = 256 << 10;
 /// The first pause so long ends what was there before, in microseconds.
 const PAUSE_US: i64 = 200_000;
-/// The journal's cursor in its JSON form.
-const CURSOR: &[u8] = b"\"__CURSOR\":\"";
+/// The journal's cursor in its JSON form; older versions write blanks around the colon.
+const CURSOR: &[u8] = b"\"__CURSOR\"";
 /// A cursor is not longer.
 const LONGEST_CURSOR: usize = 512;
 
@@ -106,7 +106,7 @@ pub(super) fn journal(unit: &str, cursor: Option<&str>, from_start: bool) -> Res
 /// The cursor of the last entry in whole lines of the journal.
 pub(super) fn last_cursor(lines: &[u8]) -> Option<&str> {
     let start = memchr::memmem::rfind(lines, CURSOR)? + CURSOR.len();
-    let rest = lines.get(start..)?;
+    let rest = lines.get(start..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
     let end = memchr::memchr(b'"', rest).filter(|end| *end <= LONGEST_CURSOR)?;
     std::str::from_utf8(&rest[..end]).ok().filter(|c| c.bytes().all(|b| b.is_ascii_graphic()))
 }
@@ -223,6 +223,7 @@ mod tests {
         let lines =
             b"{\"__CURSOR\":\"s=1;i=a\",\"MESSAGE\":\"x\"}\n{\"MESSAGE\":\"\\\"__CURSOR\\\":\",\"__CURSOR\":\"s=1;i=b\"}\n";
         assert_eq!(Some("s=1;i=b"), last_cursor(lines));
+        assert_eq!(Some("s=1"), last_cursor(b"{ \"__CURSOR\" : \"s=1\", \"MESSAGE\" : \"x\" }\n"));
         for none in [&b""[..], b"{\"MESSAGE\":\"x\"}\n", b"{\"__CURSOR\":\"unended"] {
             assert_eq!(None, last_cursor(none));
         }
