@@ -204,6 +204,8 @@ impl Turn {
         self.reload_failed = false;
         self.dirty = true;
         self.judge_saved = 0;
+        let every = i64::try_from(setup.every_s).unwrap_or(60) * SECOND;
+        self.next_summary = self.next_summary.min(clock::steady().saturating_add(every));
     }
 }
 
