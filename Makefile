@@ -2,13 +2,26 @@
 PYTHON ?= python3
 CARGO ?= cargo
 
-.PHONY: test unit lint bench bench-memory bench-peers shop release clean
+.PHONY: test live unit lint bench bench-memory bench-peers shop release clean
 
 test: .venv/installed
 	$(CARGO) test
 	.venv/bin/python tests/stats/twin.py
 	.venv/bin/python tests/shop.py
 	.venv/bin/python tests/fix.py
+	$(CARGO) build --release
+	.venv/bin/python tests/tail.py
+	.venv/bin/python tests/alerts.py
+	.venv/bin/python tests/live.py --seconds 8 --rate 5000 --kills 3 --mode poll --format combined
+	.venv/bin/python tests/live.py --seconds 8 --rate 5000 --kills 3 --format uvicorn
+	.venv/bin/python tests/live.py
+
+# The part that follows live logs, without building anew what is there: about two minutes.
+live: .venv/installed
+	$(CARGO) build --release
+	.venv/bin/python tests/tail.py
+	.venv/bin/python tests/alerts.py
+	.venv/bin/python tests/live.py
 
 # The part that needs Rust alone.
 unit:
