@@ -171,7 +171,7 @@ fn logs_that_are_held_back_are_not_all_open_and_are_read_wholly_when_they_may() 
         }
         logs.following.hold((0..30).collect());
         logs.look();
-        let open: usize = logs.following.followers().iter().map(vitalog::input::follow::Follower::open_files).sum();
+        let open: usize = logs.following.followers().iter().map(Follower::open_files).sum();
         assert!(open <= 8, "{open} are open");
         for name in &names {
             logs.append(name, "new\n");
