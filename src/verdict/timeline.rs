@@ -136,7 +136,7 @@ impl Timeline {
             notifications: 0,
             held: None,
             delay_s: self.delay_s(facts),
-            flap: over.is_some_and(|over| facts.fired.saturating_sub(over) < FLAP_S),
+            flap: over.and_then(|over| facts.fired.checked_sub(over)).is_some_and(|quiet| quiet < FLAP_S),
         });
     }
 
