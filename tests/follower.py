@@ -224,10 +224,10 @@ def contains(pattern, text, what):
 
 
 def each(name, module, only=None, at_once=8):
-    """Runs a module's tests, the functions of nothing but a `folder`, beside each other, each in a folder of its own; the
+    """Runs a module's tests, the functions of nothing but a folder, beside each other, each in a folder of its own; the
     exit code."""
     functions = [value for value in module.values() if isinstance(value, types.FunctionType) and value.__module__ == "__main__"]
-    tests = [test for test in functions if test.__code__.co_varnames[:test.__code__.co_argcount] == ("folder",)
+    tests = [test for test in functions if test.__code__.co_varnames[:test.__code__.co_argcount] in (("folder",), ("_folder",))
              and (not only or any(word in test.__name__ for word in only))]
 
     def one(test):
