@@ -150,16 +150,18 @@ fn lines(pulse: &Pulse, share: &Share<'_>, look: Look, out: &mut String) {
         out.push('\n');
     };
     line(&parts.join(" · "));
-    if matches!(status, Status::Degraded | Status::Unhealthy) {
-        for reason in share.health.reasons.iter().take(SHOWN) {
-            line(&format!("{lead}   - {}", clean(reason).as_str()));
-        }
+    let bad = matches!(status, Status::Degraded | Status::Unhealthy);
+    let reasons: Vec<&String> = share.health.reasons.iter().take(if bad { SHOWN } else { 0 }).collect();
+    for reason in &reasons {
+        line(&format!("{lead}   - {}", clean(reason.as_str())));
     }
-    for route in share.routes.iter().filter(|r| r.figures.errors > 0).take(SHOWN) {
+    // what a reason says of a route is not said twice
+    let said = |route: &RouteFigures| reasons.iter().any(|r| r.starts_with(&format!("{} {}:", route.method, route.route)));
+    for route in share.routes.iter().filter(|r| r.figures.errors > 0 && !said(r)).take(SHOWN) {
         let f = &route.figures;
         let rate = f.error_rate.map(percent).unwrap_or_default();
         let p95 = f.latency.map(|l| format!(", p95 {}", duration(l.p95_us))).unwrap_or_default();
-        let name = format!("{} {}", clean_to(&route.method, 24).as_str(), clean_to(&route.route, LONGEST[0]).as_str());
+        let name = format!("{} {}", clean_to(&route.method, 24), clean_to(&route.route, LONGEST[0]));
         line(&format!("{lead}   {name}: {} of {} failed ({rate}){p95}", count(f.errors), count(f.requests)));
     }
     for exception in share.exceptions.iter().take(SHOWN) {
