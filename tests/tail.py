@@ -759,6 +759,39 @@ def the_report_of_a_span_and_of_everything_agree(folder):
     equal(400, run.get("/api/report?since=soon")[0], "no span")
 
 
+# A real server
+
+
+def a_real_uvicorn_under_load_is_counted_as_its_client_counted(folder):
+    import shop as held_against
+    for server in ("default", "json"):
+        arguments = (f"{server}/shop.log", "--from-start", "--state", f"{server}.db",
+                     "--openapi", os.path.join(ROOT, "samples", "shop", "openapi.json"))
+        run = folder.tail(*arguments)
+        driven = {}
+        load = threading.Thread(target=lambda: driven.update(held_against.shop.run(server, 600, 7, folder.at(server))[1]))
+        load.start()
+        for seen in (50, 200, 400):
+            try:
+                wait(lambda: run.requests() >= seen or not load.is_alive(), f"{seen} requests")
+            finally:
+                run.kill()
+            run = folder.tail(*arguments)
+        load.join()
+        expected = sum(driven["status"].values())
+        wait(lambda: sum(held_against.statuses(run.report()).values()) >= expected, f"{expected} requests")
+        found = run.report()
+        equal(driven["status"], held_against.statuses(found), f"{server}: statuses")
+        equal(driven["probes"], found["input"]["probes"], f"{server}: probes")
+        read = found["input"]
+        equal(read["lines"], sum(read[k] for k in ("requests", "companion", "lifecycle", "traceback", "message", "malformed")),
+              f"{server}: lines")
+        held_against.results.clear()
+        held_against.compare(server, found, driven)
+        assert all(held_against.results), f"{server}: routes differ"
+        equal(0, run.stop()[0], "exit code")
+
+
 # Names and secrets
 
 

@@ -35,7 +35,21 @@ fn blocks() -> Vec<Block> {
 
 /// What differs from run to run is taken out: versions and times of the run itself.
 fn filtered(line: &str) -> String {
-    line.replace(concat!("vitalog ", env!("CARGO_PKG_VERSION")), "vitalog VERSION").trim_end().to_string()
+    let line = line.replace(concat!("vitalog ", env!("CARGO_PKG_VERSION")), "vitalog VERSION").trim_end().to_string();
+    live(&line).unwrap_or(line)
+}
+
+/// A line of `tail` without its time and its rate, which is that of reading; a mute without its end.
+fn live(line: &str) -> Option<String> {
+    if let Some((mute, rest)) = line.split_once(", until 20") {
+        return Some(format!("{mute}, until TIME{}", rest.split_once(" UTC")?.1));
+    }
+    let (stamp, rest) = line.split_at_checked(20)?;
+    if !stamp.starts_with("20") || !stamp.ends_with('Z') || stamp.as_bytes()[10] != b'T' {
+        return None;
+    }
+    let rate = rest.split_once("/s)").and_then(|(before, after)| Some((before.rsplit_once(" (")?.0, after)));
+    Some(rate.map_or_else(|| format!("TIME{rest}"), |(before, after)| format!("TIME{before}{after}")))
 }
 
 /// Whether `got` is what `shown` says, where a shown `…` stands for any lines.
