@@ -382,9 +382,9 @@ pub(super) fn ends_in_cache_word(line: &[u8]) -> bool {
 /// A cache's word as nginx (`$upstream_cache_status`), Varnish and CDNs write it.
 pub(super) fn cache(word: &[u8]) -> Cache {
     match word {
-        b"HIT" => Cache::Hit,
+        b"HIT" | b"REVALIDATED" => Cache::Hit,
         b"MISS" => Cache::Miss,
-        b"EXPIRED" | b"REVALIDATED" => Cache::Expired,
+        b"EXPIRED" => Cache::Expired,
         b"STALE" | b"UPDATING" => Cache::Stale,
         b"BYPASS" | b"PASS" | b"DYNAMIC" => Cache::Bypass,
         _ => Cache::Other,

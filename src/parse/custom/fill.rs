@@ -22,6 +22,8 @@ use crate::parse::access::micros;
 use crate::parse::access::number;
 use crate::parse::access::path;
 use crate::parse::clf;
+use crate::parse::fields::by_age;
+use crate::parse::fields::cache_word;
 use crate::parse::clf::has_port;
 use crate::time::Stamp;
 use crate::time::Timestamp;
@@ -133,10 +135,16 @@ pub(super) fn put<'a>(record: &mut Record<'a>, meaning: Meaning, text: &'a [u8])
         Meaning::RequestId => record.request_id = present(text),
         Meaning::User if record.auth == Auth::Authenticated => {}
         Meaning::User => record.auth = if present(text).is_empty() { Auth::Anonymous } else { Auth::Authenticated },
-        Meaning::Cache => record.cache = cache(text),
+        Meaning::Cache => match cache(text) {
+            Cache::None => {}
+            word => record.cache = word,
+        },
         Meaning::CacheControl => record.headers.cache_control = logged(text),
         Meaning::Vary => record.headers.vary = logged(text),
-        Meaning::Age => record.headers.age = number(text),
+        Meaning::Age => {
+            record.headers.age = number(text);
+            record.cache = by_age(record.cache, record.headers.age);
+        }
         Meaning::SetCookie => record.headers.set_cookie = !present(text).is_empty(),
         Meaning::Version => record.version = present(text),
         Meaning::Pid => record.pid = pid(text),
@@ -237,22 +245,7 @@ fn with_millis(stamp: Stamp, text: &[u8]) -> Stamp {
 /// nginx's words and those of caches that answer in `X-Cache` (`Hit from cloudfront`, `MISS, HIT`: the last is nearest).
 pub(in crate::parse) fn cache(text: &[u8]) -> Cache {
     match clf::cache(text) {
-        Cache::Other => cache_of_others(text),
+        Cache::Other => cache_word(text),
         known => known,
-    }
-}
-
-fn cache_of_others(text: &[u8]) -> Cache {
-    let nearest = text.rsplit(|b| *b == b',').next().unwrap_or_default().trim_ascii();
-    let word = nearest.split(|b| !b.is_ascii_alphabetic()).next().unwrap_or_default();
-    let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-    match nearest {
-        b"" | b"-" => Cache::None,
-        _ if is("HIT") => Cache::Hit,
-        _ if is("MISS") => Cache::Miss,
-        _ if is("EXPIRED") || is("REVALIDATED") => Cache::Expired,
-        _ if is("STALE") || is("UPDATING") => Cache::Stale,
-        _ if is("BYPASS") || is("DYNAMIC") => Cache::Bypass,
-        _ => Cache::Other,
     }
 }

@@ -24,6 +24,7 @@ use names::Meaning;
 pub use names::Names;
 use record::Reading;
 use slots::Slots;
+pub use values::by_age;
 pub use values::cache_word;
 
 /// The longest text before a JSON object that is taken for a logger's prefix.

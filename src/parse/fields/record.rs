@@ -150,6 +150,7 @@ impl<'a> Reading<'a> {
             age: self.header(Meaning::Age).and_then(values::whole),
             set_cookie: self.header(Meaning::SetCookie).is_some_and(|cookie| cookie != b"-"),
         };
+        out.cache = values::by_age(out.cache, out.headers.age);
         out.exception = self.exception();
     }
 

@@ -195,11 +195,17 @@ pub fn cache_word(text: &[u8]) -> Cache {
     let decided = words.find_map(|word| {
         CACHE_WORDS.iter().find(|(_, known)| known.iter().any(|k| k.as_bytes().eq_ignore_ascii_case(word))).map(|(c, _)| *c)
     });
-    decided.unwrap_or(Cache::Other)
+    let stale = text.to_ascii_lowercase().ends_with(b"hit-stale");
+    if stale { Cache::Stale } else { decided.unwrap_or(Cache::Other) }
+}
+
+/// A cache's word, or what an `Age` (in seconds) says where it gave none: only an answer that was kept grows older.
+pub fn by_age(word: Cache, age: Option<u64>) -> Cache {
+    if word == Cache::None && age.is_some_and(|seconds| seconds > 0) { Cache::Hit } else { word }
 }
 
 const CACHE_WORDS: &[(Cache, &[&str])] = &[
-    (Cache::Hit, &["hit", "refreshhit", "revalidated", "memhit", "true", "hits"]),
+    (Cache::Hit, &["hit", "refreshhit", "originshieldhit", "revalidated", "memhit", "true", "hits"]),
     (Cache::Miss, &["miss", "fwd=miss", "fwd=uri", "false", "refreshmiss"]),
     (Cache::Expired, &["expired", "fwd=stale"]),
     (Cache::Stale, &["stale", "updating", "grace"]),
@@ -209,6 +215,18 @@ const CACHE_WORDS: &[(Cache, &[&str])] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_tells_of_a_cache_that_gave_no_word() {
+        for (want, word, age) in [
+            (Cache::Hit, Cache::None, Some(7)),
+            (Cache::None, Cache::None, Some(0)),
+            (Cache::None, Cache::None, None),
+            (Cache::Miss, Cache::Miss, Some(7)),
+        ] {
+            assert_eq!(want, by_age(word, age));
+        }
+    }
 
     #[test]
     fn durations_are_read_in_the_unit_they_name() {
@@ -268,6 +286,8 @@ mod tests {
             ("DYNAMIC", Cache::Bypass),
             ("Hit from cloudfront", Cache::Hit),
             ("RefreshHit from cloudfront", Cache::Hit),
+            ("OriginShieldHit from cloudfront", Cache::Hit),
+            ("HIT-STALE", Cache::Stale),
             ("HIT, MISS", Cache::Miss),
             ("MISS, HIT", Cache::Hit),
             ("TCP_MISS:DIRECT", Cache::Miss),
