@@ -318,6 +318,7 @@ fn figures(file: &File, told: &Told) -> SourceFigures {
         bytes: told.intake.bytes,
         requests: told.intake.kinds.request,
         error: told.error.as_ref().map(|e| why(e, &file.shown)),
+        overlaps: told.overlaps,
     }
 }
 
@@ -362,5 +363,6 @@ fn of_part(source: &Source) -> SourceFigures {
         bytes: source.bytes,
         requests: source.requests,
         error: source.error.clone(),
+        ..SourceFigures::default()
     }
 }

@@ -35,6 +35,9 @@ use crate::time::Timestamp;
 /// Bytes of a large plain file that one thread takes at a time.
 pub const CHUNK: u64 = 16 << 20;
 
+/// A file of a rotated log that begins so long before the older one ends was not made by one process, in microseconds.
+const OVERLAP_US: i64 = 60 * crate::time::SECOND;
+
 /// One file (or standard input, `-`) to read.
 #[derive(Debug, Clone)]
 pub struct File {
@@ -79,6 +82,8 @@ pub struct Told {
     pub error: Option<Error>,
     /// Its own snapshot, where parts are kept.
     pub part: Option<Snapshot>,
+    /// It begins, by its times, before the older file of the same log ends.
+    pub overlaps: bool,
 }
 
 /// Reads everything. The snapshot is closed; the files' results are in their order.
@@ -180,7 +185,9 @@ impl<'a> Joiner<'a> {
         {
             shares = vec![walk_again(self.job, file, form, before.cloned())];
         }
-        let mut told = Told { error: self.opened[file].error(), ..Told::default() };
+        let overlaps = before.and_then(|b| b.newest).zip(form.as_ref().and_then(|f| f.first_time));
+        let overlaps = overlaps.is_some_and(|(newest, first)| newest.0 - first.0 > OVERLAP_US);
+        let mut told = Told { error: self.opened[file].error(), overlaps, ..Told::default() };
         let mut part = if self.job.keep_parts { empty(self.job) } else { std::mem::replace(&mut self.total, empty(self.job)) };
         let mut pieces = Vec::new();
         for share in shares {

@@ -30,6 +30,7 @@ use crate::parse::look::Chosen;
 use crate::parse::look::Look;
 use crate::parse::look::Looker;
 use crate::parse::own;
+use crate::parse::lost;
 use crate::parse::pair::Aside;
 use crate::parse::pair::Pairer;
 use crate::parse::redact;
@@ -815,6 +816,10 @@ impl Count {
     /// A line that is no request: the server speaking of itself, a traceback's beginning, or a message.
     fn other(&mut self, text: &[u8], envelope: &Envelope<'_>, hint: &Hint<'_>, whose: usize, offset: u64, out: &mut Snapshot) {
         let (time, _) = self.time(envelope.time, hint.time);
+        if let Some(dropped) = lost::read(envelope.message) {
+            self.intake.suppressed += dropped;
+            out.intake_mut().suppressed += dropped;
+        }
         if let Some(line) = lifecycle::read(envelope.message).or_else(|| lifecycle::read(text)) {
             self.line(Kind::Lifecycle, whose, time, out);
             if self.is_asked_for(time) {

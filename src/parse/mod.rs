@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod logfmt;
 pub mod loguru;
 pub mod look;
+pub mod lost;
 pub mod nginx;
 pub mod own;
 pub mod pair;

@@ -142,7 +142,9 @@ pub(super) fn answer_header(name: &str) -> Field {
         "vary" => Meaning::Vary,
         "age" => Meaning::Age,
         "set-cookie" => Meaning::SetCookie,
-        "cache-status" | "x-cache" | "x-cache-status" | "cf-cache-status" | "x-fastapi-cache" | "x-proxy-cache" => Meaning::Cache,
+        "cache-status" | "x-cache" | "x-cache-status" | "cf-cache-status" | "x-fastapi-cache" | "x-proxy-cache" => {
+            Meaning::Cache
+        }
         "x-version" | "x-app-version" | "x-release" => Meaning::Version,
         "x-process-time" => return Field::ranked(Meaning::Latency(Unit::Seconds), Shape::Number, 5),
         _ => Meaning::Nothing,

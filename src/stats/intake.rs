@@ -88,6 +88,8 @@ pub struct Intake {
     pub undated: u64,
     /// Bytes destroyed before they were read.
     pub lost_bytes: u64,
+    /// Messages that journald or rsyslog say they dropped.
+    pub suppressed: u64,
     /// Requests whose time came from the line itself.
     pub time_of_line: u64,
     /// Requests whose time came from a wrapper.
@@ -123,6 +125,7 @@ impl Intake {
         self.late += other.late;
         self.undated += other.undated;
         self.lost_bytes += other.lost_bytes;
+        self.suppressed += other.suppressed;
         self.time_of_line += other.time_of_line;
         self.time_of_wrapper += other.time_of_wrapper;
         self.time_of_neighbour += other.time_of_neighbour;

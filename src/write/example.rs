@@ -200,6 +200,7 @@ fn intake() -> Intake {
         bytes: 900_000,
         requests: 4293,
         error: error.map(str::to_owned),
+        overlaps: false,
     };
     Intake {
         sources: vec![source("web.log", None), source("old.log.gz", Some("permission denied"))],
@@ -217,6 +218,7 @@ fn intake() -> Intake {
         undated: 5,
         lost_bytes: 2048,
         own: 0,
+        suppressed: 0,
         probes: 300,
     }
 }

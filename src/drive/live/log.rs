@@ -363,6 +363,7 @@ impl Log {
             bytes: self.given.bytes + open.map_or(0, |i| i.bytes),
             requests: self.given.requests + open.map_or(0, |i| i.kinds.request),
             error: self.trouble.clone(),
+            ..SourceFigures::default()
         }
     }
 }

@@ -94,6 +94,8 @@ pub struct Intake {
     pub lost_bytes: u64,
     /// Messages that vitalog wrote itself, as far as this run has read them.
     pub own: u64,
+    /// Messages that journald or rsyslog say they dropped.
+    pub suppressed: u64,
     /// Requests to health probes (left out of `total` unless asked for).
     pub probes: u64,
 }
@@ -119,6 +121,8 @@ pub struct SourceFigures {
     pub requests: u64,
     /// Why it could not be read (to its end).
     pub error: Option<String>,
+    /// It begins, by its times, before the older file of the same log ends.
+    pub overlaps: bool,
 }
 
 /// STATS of the contract: the figures of any set of requests.

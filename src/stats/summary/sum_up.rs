@@ -247,6 +247,7 @@ fn intake(snapshot: &Snapshot, asked: &Asked, probes: u64) -> Intake {
         late: intake.late,
         undated: intake.undated,
         lost_bytes: intake.lost_bytes,
+        suppressed: intake.suppressed,
         probes,
     }
 }

@@ -37,6 +37,8 @@ pub(super) fn findings(summary: &Summary) -> Vec<Finding> {
     all.extend(unseen(summary));
     all.extend(malformed(summary));
     all.extend(lost(summary));
+    all.extend(suppressed(summary));
+    all.extend(overlaps(summary));
     all.extend(layers(&summary.input.sources));
     all
 }
@@ -108,6 +110,24 @@ fn lost(summary: &Summary) -> Option<Finding> {
     let text = format!("{} were cut off before they could be read", counted(bytes, "byte"));
     let advice = "rotate by renaming instead of copytruncate, or follow the log more closely";
     (bytes > 0).then(|| about_all(Severity::Warning, "lines_lost", text, advice))
+}
+
+/// What journald or rsyslog dropped.
+fn suppressed(summary: &Summary) -> Option<Finding> {
+    let lines = summary.input.suppressed;
+    let text =
+        format!("journald or rsyslog dropped {} by their rate limit: these stand in no figure", counted(lines, "message"));
+    let advice = "raise the limit: LogRateLimitBurst= of the unit, or RateLimitBurst= in journald.conf";
+    (lines > 0).then(|| about_all(Severity::Warning, "lines_lost", text, advice))
+}
+
+/// Files of one log that overlap in time: processes that each rotate it for themselves delete what others wrote.
+fn overlaps(summary: &Summary) -> Option<Finding> {
+    let files = summary.input.sources.iter().filter(|s| s.overlaps).count() as u64;
+    let text = format!("the times of {} of a rotated log overlap with those of the older one", counted(files, "file"));
+    let advice =
+        "let one process alone rotate (logrotate, or a queue to one handler); of several each throws away the others' lines";
+    (files > 0).then(|| about_all(Severity::Warning, "lines_lost", text, advice))
 }
 
 /// Two access logs of one service in two forms, as busy as each other, both taken for the application's own.

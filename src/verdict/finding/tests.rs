@@ -90,6 +90,9 @@ fn the_reading_is_judged_by_its_counts() {
     assert_eq!(vec!["timeouts_unseen"], kinds(&|s| s.lifecycle.timeouts = 1));
     assert_eq!(vec!["timeouts_unseen"], kinds(&|s| s.lifecycle.worker_deaths = 1));
     assert_eq!(vec!["lines_lost"], kinds(&|s| s.input.lost_bytes = 1));
+    assert_eq!(vec!["lines_lost"], kinds(&|s| s.input.suppressed = 1));
+    let overlapping = SourceFigures { overlaps: true, ..SourceFigures::default() };
+    assert_eq!(vec!["lines_lost"], kinds(&|s| s.input.sources.push(overlapping.clone())));
     assert_eq!(vec!["latency_unit"], kinds(&|s| s.total.latency = Some(latency(12, 900))));
     assert_eq!(vec!["latency_unit"], kinds(&|s| s.total.latency = Some(latency(90_000_000, 900_000_000))));
     assert!(kinds(&|s| s.total.latency = Some(latency(0, 900))).is_empty(), "nginx rounds to milliseconds");
