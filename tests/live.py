@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A live run under a writer that rotates its log in every way, killed again and again: exact counts at the end.
 
-    live.py [--seconds N] [--rate N] [--kills N] [--seed N] [--mode watch|poll] [--plan PLAN]
+    live.py [--seconds N] [--rate N] [--kills N] [--seed N] [--mode watch|poll] [--format FORM] [--plan PLAN|all|junk]
 
 Starts tests/chaos/writer.py on a log, follows it with the release binary, and kills that with SIGKILL at random moments; each
 time it is started again on the same state. At the end its report must name every route and status as often as the writer wrote
@@ -22,6 +22,11 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("VITALOG", os.path.join(HERE, "..", "target", "release", "vitalog"))
+
+
+# Lines that are none, or look like others; beside them rotations and half lines.
+JUNK = ("*1.5s+0.5:giant:3000000; *1.5s+0.7:badutf8; *1s+0.3:nul:5000; *2s+0.9:torn; *1s+0.6:forged; *1.3s+0.1:crlf; "
+        "*2s+1.1:ansi; *1s+0.2:blank; *3s+1.9:rename; *3s+0.4:partial:0.2")
 
 
 class Tail:
@@ -102,7 +107,8 @@ def main():
         tail = Tail(folder, args.mode)
         tail.start()
         writer = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "chaos", "writer.py"), "app.log", "--truth", "truth.json", "--plan", args.plan,
+            [sys.executable, os.path.join(HERE, "chaos", "writer.py"), "app.log", "--truth", "truth.json",
+             "--plan", JUNK if args.plan == "junk" else args.plan,
              "--format", args.format, "--rate", str(args.rate), "--seconds", str(args.seconds), "--seed", str(args.seed)],
             cwd=folder, stdout=subprocess.DEVNULL)
         moments = sorted(chance.uniform(0.5, args.seconds) for _ in range(args.kills))

@@ -756,6 +756,9 @@ def the_report_of_a_span_and_of_everything_agree(folder):
     run = folder.tail("app.log", "--from-start", "--state", "s.db")
     run.counts(35)
     wait(lambda: json.loads(run.get("/api/report?since=15m")[2])["total"]["requests"] == 35, "the span holds all")
+    code, out, err = folder.run("analyze", "--state", "s.db", "--since", "15m", "-o", "json")
+    equal(0, code, f"analyze --state: {err}")
+    equal((35, 5), tuple(json.loads(out)["total"][k] for k in ("requests", "errors")), "what analyze reads beside it")
     equal(400, run.get("/api/report?since=soon")[0], "no span")
 
 
