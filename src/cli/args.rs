@@ -45,6 +45,10 @@ pub enum Command {
     Compare(Box<Compare>),
     /// Show which alerts these rules would have raised on an archive, and when
     Replay(Box<Replay>),
+    /// Measure first: write a commented configuration whose limits come from what the logs show
+    Init(Box<Init>),
+    /// Is this configuration valid, and what holds by it?
+    Check(Check),
     /// Show what each line was taken for, and how to get the figures that are missing
     Explain(Box<Explain>),
     /// Print the completions of a shell
@@ -277,6 +281,58 @@ impl Replay {
         let output = Output { output: self.output, fail_on: Vec::new() };
         Analyze { reading: self.reading, scope, output, talk: self.talk }
     }
+}
+
+const INIT_EXAMPLES: &str = "Examples:
+  vitalog init app.log                         writes vitalog.toml, and says how often it would have fired
+  vitalog init 'logs/*.log*' -                 prints it
+  vitalog init app.log -c shop.toml --force    over what is there";
+
+/// `init`
+#[derive(Debug, Args)]
+#[command(after_help = INIT_EXAMPLES)]
+pub struct Init {
+    /// What to measure
+    #[command(flatten)]
+    pub reading: Reading,
+    /// Overwrite the file that is there
+    #[arg(long, env = "VITALOG_FORCE", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub force: bool,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+impl Analyze {
+    /// Reads everything there, with all else as it is by itself.
+    pub fn reading(reading: Reading, talk: Talk) -> Self {
+        let (deploy, deploys, state) = (Vec::new(), None, None);
+        let scope = Scope { since: None, until: None, route: None, include_probes: false, deploy, deploys, state };
+        Self { reading, scope, output: Output { output: Vec::new(), fail_on: Vec::new() }, talk }
+    }
+}
+
+const CHECK_EXAMPLES: &str = "Examples:
+  vitalog check                                ./vitalog.toml, or the rules of the house where there is none
+  vitalog check shop.toml --send               and one marked test alert to each sink
+
+Exit code 2: it is not valid; every error is told, with its line";
+
+/// `check`
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct Check {
+    /// The configuration [default: ./vitalog.toml, else /etc/vitalog/vitalog.toml, where they exist]
+    pub file: Option<PathBuf>,
+    /// The same, as other commands name it
+    #[arg(short, long, value_name = "FILE", env = "VITALOG_CONFIG", hide_env = true, hide = true)]
+    pub config: Option<PathBuf>,
+    /// Send one marked test alert to each sink
+    #[arg(long, env = "VITALOG_SEND", hide_env = true, value_parser = BoolishValueParser::new())]
+    pub send: bool,
+    /// How to talk
+    #[command(flatten)]
+    pub talk: Talk,
 }
 
 const TAIL_EXAMPLES: &str = "Examples:

@@ -4,6 +4,7 @@
 //! message on one line that begins with `vitalog: `.
 
 pub mod args;
+pub mod check;
 pub mod compare;
 pub mod config;
 pub mod deliver;
@@ -11,6 +12,7 @@ pub mod deploys;
 pub mod exit;
 pub mod explain;
 pub mod gate;
+pub mod init;
 pub mod prepare;
 pub mod progress;
 pub mod replay;
@@ -61,6 +63,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, now: Timestamp) -> ExitCod
         Command::Mute(mute) => mute_command(&mute, now),
         Command::Compare(compare) => compare_command(*compare, now),
         Command::Replay(replay) => replay_command(*replay, now),
+        Command::Check(check) => check_command(&check, now),
+        Command::Init(init) => init_command(*init, now),
         Command::Explain(explain) => explain_command(*explain, now),
         Command::Completions { shell } => completions(shell),
         Command::Man => man(),
@@ -84,6 +88,18 @@ fn analyze_command(analyze: args::Analyze, now: Timestamp) -> Result<Exit, Error
 fn explain_command(typed: args::Explain, now: Timestamp) -> Result<Exit, Error> {
     let variable = |name: &str| std::env::var(name).ok();
     Ok(explain::explain(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("explain")))
+}
+
+/// `check`: is the configuration valid?
+fn check_command(typed: &args::Check, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    check::check(typed, &around(&variable, now))
+}
+
+/// `init`: a configuration from what logs show.
+fn init_command(typed: args::Init, now: Timestamp) -> Result<Exit, Error> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(init::init(typed, &around(&variable, now))?.unwrap_or_else(|| nothing_to_read("init")))
 }
 
 /// `replay`: an archive judged.

@@ -135,7 +135,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Error> {
     })
 }
 
-fn templates<'a>(documents: impl Iterator<Item = &'a str>, patterns: &[String]) -> Result<Templates, Error> {
+pub(super) fn templates<'a>(documents: impl Iterator<Item = &'a str>, patterns: &[String]) -> Result<Templates, Error> {
     let mut read = Vec::new();
     for place in documents {
         let is_url = place.starts_with("http://") || place.starts_with("https://");

@@ -346,7 +346,7 @@ pub fn config_of(named: Option<&Path>, around: &Environment<'_>) -> Result<Confi
 }
 
 /// The file in use and what it says.
-fn configuration(named: Option<&Path>, around: &Environment<'_>) -> Result<(Option<PathBuf>, Config), Error> {
+pub(super) fn configuration(named: Option<&Path>, around: &Environment<'_>) -> Result<(Option<PathBuf>, Config), Error> {
     let found = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
     let Some(path) = named.map(Path::to_path_buf).or_else(found) else { return Ok((None, Config::default())) };
     let name = clean(path.to_string_lossy().as_bytes());

@@ -23,6 +23,8 @@ mod laws;
 mod layering;
 /// Logs followed through a pipe to their end: alerts and verdicts on deploys.
 mod live;
+/// `init` and `check`.
+mod measure;
 /// Lines as people paste them into bug reports: what each is, and never a figure it does not say.
 mod pasted;
 /// How the tests run the program. Holds no tests.
