@@ -21,6 +21,7 @@ use crate::parse::Record;
 use crate::parse::Reject;
 use crate::parse::Role;
 use crate::parse::Verdict;
+use crate::parse::traceback;
 use crate::time::Stamp;
 
 /// The values of one line, and the texts they stand in.
@@ -229,7 +230,7 @@ impl<'a> Reading<'a> {
     /// The exception where it is told as data, and no text of it is there.
     pub(crate) fn raised(&self) -> Option<Exception> {
         if let Some(slot) = self.slots.get(Meaning::Exception).filter(|slot| slot.kind == Kind::Array) {
-            return raised::of_stacks(self.bytes(slot));
+            return traceback::of_stacks(self.bytes(slot));
         }
         let kind = self.text(Meaning::Kind)?;
         if !self.exception().is_empty() {

@@ -12,6 +12,7 @@ mod text;
 
 pub use head::Reporter;
 pub use head::reporter;
+pub use text::of_stacks;
 pub use text::parse_text;
 
 use std::borrow::Cow;
