@@ -83,6 +83,8 @@ impl<'a> Iterator for Lines<'a> {
             return std::mem::take(&mut self.too_long).then_some(last);
         }
         let end = memchr(b'\n', self.rest).unwrap_or(self.rest.len());
+        // a hole at the very end is no line, as in `Splitter::finish`
+        let ended = end == self.rest.len();
         let mut line = self.rest.get(..end)?;
         let mut offset = self.offset;
         let mut hole = std::mem::take(&mut self.hole);
@@ -91,6 +93,9 @@ impl<'a> Iterator for Lines<'a> {
         if line.first() == Some(&0) {
             let zeros = leading_zeros(line);
             line = line.get(zeros..)?;
+            if line.is_empty() && ended {
+                return None;
+            }
             offset += zeros as u64;
             hole += zeros as u64;
         }
@@ -328,6 +333,15 @@ mod tests {
             ] {
                 assert!(naive(&source) == cut(&source, &[chunk]), "{extra} {chunk}");
             }
+        }
+    }
+
+    // found by the fuzz target `line`
+    #[test]
+    fn a_hole_at_the_end_is_no_line_however_a_source_is_cut() {
+        for source in [&b"a\n\0\0"[..], b"\0", b"a\n\0\0\n", b"a\n\0b", b"a\n"] {
+            let expected = naive(source).0.len();
+            assert_eq!(expected, Block::new(source, 0).lines().count(), "{source:?}");
         }
     }
 
