@@ -400,7 +400,8 @@ impl Folder {
     /// A header while something is open: the next link of a chain, or another traceback in the middle of this one.
     fn reopen(&mut self, depth: u8) {
         if self.framed && self.state == State::Frames {
-            *self = Self { doubt: true, lines: self.lines, prefix: std::mem::take(&mut self.prefix), ..Self::default() };
+            let prefix = std::mem::take(&mut self.prefix);
+            *self = Self { doubt: true, lines: self.lines, held: self.held, prefix, ..Self::default() };
         }
         (self.group, self.level, self.framed) = (depth > 0, depth, false);
         self.state = State::Frames;
@@ -829,6 +830,22 @@ INFO     next
         assert_eq!((0, [6, 0, 0]), (found.len(), counts));
         let (found, _) = fold(&format!("{CHECKOUT}INFO:     started again\n{CHECKOUT}KeyError: 'x'\n"));
         assert_eq!(1, found.len());
+    }
+
+    // found by the fuzz targets `traceback` and `parse`
+    #[test]
+    fn a_line_that_waits_when_another_traceback_begins_is_counted() {
+        let cut = "Traceback (most recent call last):\n  File \"/srv/shop/pay.py\", line 9, in pay\n    open(x)\n";
+        for between in [
+            "FileNotFoundError:\u{1}\n\n",
+            "\n",
+            "\n\n",
+            "\nThe above exception was the direct cause of the following exception:\n\n",
+        ] {
+            // `fold` itself holds the sum against the number of lines
+            let (found, _) = fold(&format!("{cut}{between}{CHECKOUT}KeyError: 'x'\nINFO:     done\n"));
+            assert!(found.len() <= 1, "{between:?}: {found:?}");
+        }
     }
 
     #[test]
