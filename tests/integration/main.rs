@@ -11,6 +11,8 @@ mod command;
 mod compare;
 /// A small local server answers each status, hangs, closes; alerts arrive, again and in order, or are given up as told.
 mod delivery;
+/// What a source is, from its first 200 lines; a wrong guess cannot be missed.
+mod detection;
 /// `explain`: the counts of `analyze`, an example of every kind of line, exit codes, `--fix`.
 mod explain;
 /// Followed logs: one situation a test, and random sequences against a model.
