@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CARGO ?= cargo
 
-.PHONY: test live unit lint bench bench-memory bench-live bench-peers shop release clean
+.PHONY: test live unit lint fuzz bench bench-memory bench-live bench-peers shop release clean
 
 test: .venv/installed
 	$(CARGO) test
@@ -50,6 +50,13 @@ bench-live:
 # vitalog beside GoAccess, ClickHouse, DuckDB, Polars, mawk and Python on generated logs: about an hour, 12 GB of disk.
 bench-peers:
 	$(PYTHON) benches/peers/run.py
+
+# The fuzz targets for a minute each, with their seeds from the samples: needs cargo-fuzz (`cargo install cargo-fuzz --locked`).
+fuzz:
+	$(PYTHON) tests/fuzz/seeds.py
+	for target in line parse traceback format; do \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=60 -rss_limit_mb=1024 -timeout=10 || exit 1; \
+	done
 
 # Runs the sample service under load and leaves its log: make shop SERVER=default|yaml|json|gunicorn
 SERVER ?= default

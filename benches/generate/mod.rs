@@ -8,7 +8,7 @@
 )]
 
 mod form;
-mod random;
+pub(crate) mod random;
 mod routes;
 mod traffic;
 mod truth;
