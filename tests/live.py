@@ -21,7 +21,7 @@ import time
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BINARY = os.environ.get("VITALOG", os.path.join(HERE, "..", "target", "release", "vitalog"))
+BINARY = os.path.abspath(os.environ.get("VITALOG", os.path.join(HERE, "..", "target", "release", "vitalog")))
 
 
 # Lines that are none, or look like others; beside them rotations and half lines.

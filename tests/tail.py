@@ -452,6 +452,22 @@ def since_reads_from_the_start_and_counts_from_then_on(folder):
     wait(lambda: run.report()["total"]["requests"] == 16, "new ones")
 
 
+def how_each_log_is_read_is_said_within_a_second(folder):
+    for name, text in (("json.log", access(30)), ("few.log", plain(3)), ("empty.log", "")):
+        folder.write(name, text)
+    begun = time.monotonic()
+    run = folder.tail("json.log", "few.log", "empty.log")
+    run.says("'json.log': json, time, latency, read from its end")
+    run.says("'few.log': uvicorn, no time, no latency, read from its end .*explain --fix few.log")
+    run.says("'empty.log': nothing in it yet")
+    took = time.monotonic() - begun
+    # a second, and what a busy machine takes to start it
+    assert took < 2.5, took
+    folder.write("empty.log", plain(3))
+    run.says("'empty.log': uvicorn")
+    run.counts(3)
+
+
 def nothing_of_what_was_there_is_counted_without_from_start(folder):
     folder.write("app.log", access(30) + access()[:30])
     run = folder.tail("app.log")

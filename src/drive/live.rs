@@ -196,6 +196,8 @@ pub struct Live<'a> {
     voice_closed: bool,
     troubles: BTreeMap<&'static str, String>,
     looked_at: i64,
+    /// How often.
+    looks: u64,
     look_due: bool,
     read_since_commit: u64,
     introduced: usize,
@@ -246,6 +248,7 @@ impl<'a> Live<'a> {
             voice_closed: false,
             troubles: BTreeMap::new(),
             looked_at: -LOOK_US,
+            looks: 0,
             look_due: true,
             read_since_commit: 0,
             introduced: 0,
@@ -524,12 +527,23 @@ impl<'a> Live<'a> {
     /// Finds the forms of logs that have something to show, and says what was found.
     fn find_forms(&mut self) {
         let (steady, now) = (clock::steady(), clock::now());
+        let first = self.looks == 0;
+        self.looks += 1;
         for at in self.streams.len()..self.logs.len() {
             let log = &mut self.logs[at];
-            if !log.wants_sample() || !log.is_head_due(steady) {
+            if !log.wants_sample() {
+                continue;
+            }
+            if !log.is_head_due(steady) {
+                self.look_due |= log.has_head();
                 continue;
             }
             let head = log::head_of(Path::new(&log.name));
+            let is_empty = || std::fs::metadata(&log.name).is_ok_and(|m| m.is_file() && m.len() == 0);
+            if first && head.is_empty() && is_empty() {
+                self.introduce(at);
+                continue;
+            }
             if !head.is_empty() && log.see_head(&head, &self.setup.reading, now, Some(steady)) {
                 self.introduce(at);
             }

@@ -31,8 +31,8 @@ use crate::write::figures::clean_to;
 
 /// Bytes of a log that its form is found from.
 pub(super) const HEAD: usize = 64 << 10;
-/// So long is waited for enough lines, in microseconds.
-const PATIENCE_US: i64 = 3_000_000;
+/// So long is waited for enough lines, in microseconds: what a log is read as is said within a second.
+const PATIENCE_US: i64 = 700_000;
 /// Between two looks at the first bytes of a log whose form is not known, in microseconds.
 const HEAD_US: i64 = 250_000;
 /// Lines at which a form that was found from few is looked for again.
@@ -150,6 +150,11 @@ impl Log {
     /// Whether more of its first lines would tell more.
     pub(super) fn wants_sample(&self) -> bool {
         self.form.is_none()
+    }
+
+    /// Whether its first bytes are there, and more are waited for.
+    pub(super) fn has_head(&self) -> bool {
+        self.first_seen.is_some()
     }
 
     /// Whether its first bytes are to be looked at again: thousands of empty files must not be opened at every look.
