@@ -14,7 +14,7 @@ test: .venv/installed
 	.venv/bin/python tests/alerts.py
 	.venv/bin/python tests/deploy.py
 	.venv/bin/python tests/live.py --seconds 8 --rate 5000 --kills 3 --mode poll --format combined
-	.venv/bin/python tests/live.py --seconds 8 --rate 5000 --kills 3 --format uvicorn
+	.venv/bin/python tests/live.py --seconds 8 --rate 3000 --kills 4 --seed 2 --format uvicorn
 	.venv/bin/python tests/live.py --seconds 8 --rate 3000 --kills 3 --plan junk
 	.venv/bin/python tests/live.py
 

@@ -392,7 +392,8 @@ impl<'a> Live<'a> {
 
     /// Runs until told to stop, or until every stream is over and nothing else is followed.
     pub fn run(mut self) -> Ended {
-        let mut next_tick = clock::steady() + TICK_US;
+        // where reading begins is saved at once: a log that is renamed in the first second is found again
+        let mut next_tick = clock::steady();
         system::ready();
         loop {
             let now = clock::steady();
