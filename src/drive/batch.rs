@@ -194,6 +194,8 @@ impl<'a> Joiner<'a> {
             told.error = told.error.or(share.error);
             pieces.extend(share.pieces);
             part.merge(share.snapshot);
+            // only a history's first file has one
+            self.book = share.book.unwrap_or(std::mem::take(&mut self.book));
         }
         pieces.sort_by_key(|p| p.from);
         for piece in pieces {

@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use super::batch::Job;
 use super::batch::empty;
 use super::blocks::each_block;
+use super::book::Book;
 use super::clock;
 use super::pipeline::Carry;
 use super::pipeline::Event;
@@ -28,6 +29,9 @@ const RUN_UP: u64 = 64 << 10;
 pub(super) const HEAD: usize = 256 << 10;
 /// The most events a piece may hold back before it must be walked in order.
 const EVENTS: usize = 100_000;
+/// As many events are settled at a time where nothing came before: memory stays flat, and standard input can be read
+/// but once.
+const SETTLED: usize = 256;
 
 /// One piece of work.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +106,8 @@ pub(super) struct Share {
     pub(super) snapshot: Snapshot,
     pub(super) pieces: Vec<Piece>,
     pub(super) error: Option<Error>,
+    /// What its events were settled in, of a history's first file walked whole: nothing came before it.
+    pub(super) book: Option<Book>,
 }
 
 /// One contiguous run of a file.
@@ -176,8 +182,13 @@ impl<'a> Worker<'a> {
         if !self.last.replace(*task).is_some_and(|last| task.follows(&last)) {
             self.send();
         }
-        let mut share =
-            self.share.take().unwrap_or_else(|| Share { file, snapshot: empty(self.job), pieces: Vec::new(), error: None });
+        let mut share = self.share.take().unwrap_or_else(|| Share {
+            file,
+            snapshot: empty(self.job),
+            pieces: Vec::new(),
+            error: None,
+            book: None,
+        });
         let walked = match task {
             Task::Whole { .. } => self.whole(file, &mut share),
             Task::Chunk { from, to, .. } => self.chunk(file, *from, *to, &mut share),
@@ -205,11 +216,21 @@ impl<'a> Worker<'a> {
         let mut walk = Walk::new(&self.job.settings, &form, None);
         let beside = self.job.threads > 1;
         let mut taken = Taken::default();
+        let files = self.job.files;
+        let mut book = files[..file].iter().all(|f| f.history != files[file].history).then(Book::default);
         let ended = each_block(archive, beside, |block| {
             walk.block(block, &mut share.snapshot);
             (self.job.progress)(block.bytes.len() as u64);
-            taken.take(&mut walk, EVENTS);
+            match &mut book {
+                Some(book) if walk.waiting_events() >= SETTLED => {
+                    let (events, lines) = walk.take_events();
+                    book.settle(events, lines, &mut share.snapshot);
+                }
+                Some(_) => {}
+                None => taken.take(&mut walk, EVENTS),
+            }
         });
+        share.book = book;
         share.error = ended.err();
         share.pieces.push(taken.piece(0, None, walk));
         Ok(())
@@ -336,7 +357,7 @@ impl Piece {
 
 /// Walks a file once more from its beginning to its end, with what really came before it.
 pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, before: Option<Carry>) -> Share {
-    let mut share = Share { file, snapshot: empty(job), pieces: Vec::new(), error: None };
+    let mut share = Share { file, snapshot: empty(job), pieces: Vec::new(), error: None, book: None };
     let mut walk = Walk::new(&job.settings, form, before);
     let archive = match open(job, file).and_then(|archive| behind(job, file, archive)) {
         Ok(archive) => archive,

@@ -70,6 +70,52 @@ fn stdin_is_read_where_a_dash_stands_and_where_no_path_does() {
     }
 }
 
+/// More than is held back for being settled in order: what can be read but once must not need a second reading.
+#[test]
+fn a_pipe_full_of_events_is_counted_to_its_end() {
+    let log = "INFO:     Started server process [7]\n".repeat(120_000) + LINE;
+    let outcome = run(&mut Folder::new().vitalog(&["analyze", "-o", "json"]), Some(log.as_bytes()));
+    assert_eq!(Some(0), outcome.code, "{}", outcome.err);
+    let report = outcome.report();
+    assert_eq!((1, 120_000), (report["total"]["requests"].as_u64().unwrap(), report["input"]["lifecycle"].as_u64().unwrap()));
+}
+
+/// Failures and their tracebacks are settled while reading where one thread reads all, and afterwards where several do.
+#[test]
+fn failures_are_tied_to_their_routes_whoever_settles_them() {
+    let folder = Folder::new();
+    let failure = |n: usize| {
+        format!(
+            "INFO:     127.0.0.1:5 - \"GET /r{} HTTP/1.1\" 500 Internal Server Error\nERROR:    Exception in ASGI application\n\
+             Traceback (most recent call last):\n  File \"/srv/shop/cart.py\", line {at}, in get\n    raise KeyError(1)\n\
+             KeyError: {at}\n{LINE}",
+            n % 7,
+            at = n % 5,
+        )
+    };
+    let failures = (0..3_000).map(failure).collect::<Vec<String>>().concat();
+    folder.write("a.log", &failures);
+    let report = |inputs: &[&str], threads: &str| {
+        let arguments: Vec<&str> =
+            ["analyze", "-o", "json", "--threads", threads].into_iter().chain(inputs.iter().copied()).collect();
+        run(&mut folder.vitalog(&arguments), None).report()
+    };
+    let whole = report(&["a.log"], "1");
+    let counts: u64 = whole["exceptions"].as_array().unwrap().iter().map(|e| e["count"].as_u64().unwrap()).sum();
+    assert_eq!(3_000, counts);
+    assert_eq!(7, whole["exceptions"][0]["routes"].as_array().unwrap().len());
+    let cut = failures.len() / 2 + failures[failures.len() / 2..].find("INFO").unwrap();
+    folder.write("b.log.1", &failures[..cut]);
+    folder.write("b.log", &failures[cut..]);
+    let parts = report(&["b.log.1", "b.log"], "2");
+    let told = |report: &Value| {
+        let told = report["exceptions"].as_array().unwrap().iter();
+        told.map(|e| (e["type"].to_string(), e["where"].to_string(), e["count"].to_string(), e["routes"].to_string()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&whole), told(&parts));
+}
+
 #[test]
 fn several_outputs_come_from_one_read() {
     let folder = Folder::new();

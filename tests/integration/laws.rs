@@ -410,8 +410,12 @@ proptest! {
         if whole.last().is_some_and(Vec::is_empty) {
             whole.pop();
         }
-        // NUL bytes at a line's head are a hole, not text
-        let text = |line: &[u8]| line.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+        // NUL bytes at a line's head are a hole, not text, and carriage returns at its end belong to its end
+        let text = |line: &[u8]| {
+            let mut text: Vec<u8> = line.iter().copied().skip_while(|byte| *byte == 0).collect();
+            text.truncate(text.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1));
+            text
+        };
         let whole: Vec<Vec<u8>> = whole.iter().map(|line| text(line)).collect();
         let (mut splitter, mut lines) = (Splitter::new(Position::default()), Vec::new());
         let mut take = |block: Block<'_>| lines.extend(block.lines().map(|line| line.bytes.to_vec()));
