@@ -284,7 +284,8 @@ impl Fine {
 
     /// Each bucket once with its count, ascending.
     pub fn buckets(&self) -> Vec<(u16, u64)> {
-        let mut all = Vec::new();
+        let full = |page: &Option<Box<[u32; PAGE]>>| page.as_ref().map_or(0, |page| page.iter().filter(|n| **n > 0).count());
+        let mut all = Vec::with_capacity(self.pages.iter().map(full).sum());
         if self.few.is_empty() && self.spilled.is_empty() {
             self.each(|bucket, n| all.push((bucket, n)));
             return all;

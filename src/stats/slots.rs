@@ -258,8 +258,10 @@ fn unpack_checked(rest: &mut &[u8], before: u32, slot: &mut Slot) -> Option<()> 
 /// Bytes of a piece that is full: pieces are of one size, so that what one thread let go another can use, and are never
 /// copied again.
 const PIECE: usize = 2048;
-/// Room for one more slot of the usual size, in bytes.
-const ROOM: usize = 48;
+/// Bytes that a packed slot takes as a rule, at most.
+fn room(slot: &Slot) -> usize {
+    32 + 3 * slot.buckets.len() + 4 * slot.statuses.len() + 3 * slot.over.len()
+}
 
 /// As many of the newest slots stay open: small steps back in time (several workers, one file) cost nothing.
 const OPEN: usize = 3;
@@ -279,8 +281,9 @@ impl Piece {
     }
 
     fn push(&mut self, slot: &Slot) {
-        if self.bytes.capacity() - self.bytes.len() < ROOM {
-            self.bytes.reserve_exact(self.bytes.len().clamp(ROOM, PIECE - self.bytes.len()));
+        let (room, length) = (room(slot), self.bytes.len());
+        if self.bytes.capacity() - length < room {
+            self.bytes.reserve_exact(length.min(PIECE.saturating_sub(length)).max(room));
         }
         pack(&mut self.bytes, slot, self.last);
         self.last = slot.number;
@@ -361,7 +364,7 @@ impl Track {
 
     fn pack_one(&mut self, slot: &mut Slot) {
         slot.tidy();
-        if self.piece.bytes.len() + ROOM > PIECE {
+        if self.piece.bytes.len() + room(slot) > PIECE {
             self.seal();
         }
         self.piece.push(slot);
