@@ -1,4 +1,5 @@
-//! Recording latencies, three digits, 64 groups in the proportions of a real log: values a second.
+//! Recording latencies, three digits, 64 groups in the proportions of a real log: values a second. The same values as
+//! slots of 64 tracks, and two such sets of tracks added up.
 #![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
 
 use std::hint::black_box;
@@ -9,6 +10,7 @@ use criterion::criterion_group;
 use criterion::criterion_main;
 use vitalog::stats::latency::Bounds;
 use vitalog::stats::latency::Fine;
+use vitalog::stats::slots::Track;
 
 const VALUES: u64 = 1 << 20;
 
@@ -41,6 +43,25 @@ fn record(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("stats");
     group.throughput(Throughput::Elements(VALUES));
     group.bench_function("latency", |bencher| bencher.iter(|| black_box(run())));
+    let tracks = || {
+        let mut groups = vec![Track::default(); 64];
+        for ((group, latency_us), at) in values.iter().zip(0_u32..) {
+            groups[*group].slot(at / 1024).record(200, 512, Some(*latency_us), &[]);
+        }
+        groups
+    };
+    let joined = || {
+        let (mut all, parts) = (tracks(), tracks());
+        all.iter_mut().zip(parts).for_each(|(all, part)| all.merge(part));
+        all
+    };
+    let mut slots = 0;
+    for track in joined() {
+        track.each(|slot| slots += slot.requests());
+    }
+    assert_eq!(2 * VALUES, slots);
+    group.bench_function("slots", |bencher| bencher.iter(|| black_box(tracks())));
+    group.bench_function("slots, twice and joined", |bencher| bencher.iter(|| black_box(joined())));
     group.finish();
 }
 

@@ -6,6 +6,7 @@ neighbours and the median taken. Answers are compared with the generator's truth
 
 Settings, from the environment: VITALOG_BENCH_DIR (default target/bench), VITALOG_BENCH_SCALE (1 = 1 GiB; 0.0625 = a trial),
 VITALOG_BENCH_ROUNDS (default 5), VITALOG_BENCH_ONLY (comma list of combined, json, uvicorn, packed, memory, growth, start).
+VITALOG and VITALOG_GENERATE name binaries to take instead of building them: `target/release/vitalog` and its generator.
 """
 import json
 import os
@@ -25,7 +26,7 @@ ROUNDS = int(os.environ.get("VITALOG_BENCH_ROUNDS", "5"))
 ONLY = [w for w in os.environ.get("VITALOG_BENCH_ONLY", "").split(",") if w]
 PYTHON = ".venv-bench/bin/python"
 VITALOG = os.environ.get("VITALOG", "target/release/vitalog")
-GENERATE = "target/release/examples/generate"
+GENERATE = os.environ.get("VITALOG_GENERATE", "target/release/examples/generate")
 MICROSECONDS = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s'
 MIB = 1 << 20
 
@@ -309,7 +310,9 @@ def prepare():
         subprocess.run([sys.executable, "-m", "venv", ".venv-bench"], check=True)
         subprocess.run([".venv-bench/bin/pip", "-q", "install", "-r", f"{HERE}/requirements.txt"], check=True)
         open(mark, "w").write(wants)
-    subprocess.run(["cargo", "build", "--release", "-q", "--bin", "vitalog", "--example", "generate"], check=True)
+    given = ("VITALOG", "VITALOG_GENERATE")
+    if not all(name in os.environ for name in given):
+        subprocess.run(["cargo", "build", "--release", "-q", "--bin", "vitalog", "--example", "generate"], check=True)
     os.makedirs(DIR, exist_ok=True)
 
 
