@@ -42,7 +42,7 @@ fn main() {
         ),
         share(
             "1 of 40 routes a fifth slower, 1,000 a side, spread 0.7",
-            0.9,
+            0.85,
             1.0,
             |s| simulate::slower(s, 40, 0.7),
             changed_route,
