@@ -110,7 +110,11 @@ pub fn plan(settings: &Settings) -> Result<Plan, Error> {
         let glob = |text: &String| RouteGlob::new(text).map_err(|e| Error::usage(format!("[routes] {what}: {}", e.message)));
         texts.iter().map(glob).collect::<Result<Vec<_>, Error>>()
     };
-    let mut rules = table::Settings { streaming: globs("streaming", &config.routes.streaming)?, ..table::Settings::default() };
+    let mut rules = table::Settings {
+        streaming: globs("streaming", &config.routes.streaming)?,
+        authenticated: globs("authenticated", &config.routes.authenticated)?,
+        ..table::Settings::default()
+    };
     if let Some(probes) = &config.routes.probes {
         rules.probes = globs("probes", probes)?;
     }

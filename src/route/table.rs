@@ -60,6 +60,8 @@ pub struct Settings {
     pub probes: Vec<RouteGlob>,
     /// Routes that are streams, by key.
     pub streaming: Vec<RouteGlob>,
+    /// Routes that only somebody logged in is answered on, by key.
+    pub authenticated: Vec<RouteGlob>,
     /// Bounds; the default is what the contract's memory promises were computed with.
     pub limits: Limits,
 }
@@ -67,7 +69,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let probes = PROBES.iter().map(|p| RouteGlob::new(p).expect("each has a path"));
-        Self { probes: probes.collect(), streaming: Vec::new(), limits: Limits::default() }
+        Self { probes: probes.collect(), streaming: Vec::new(), authenticated: Vec::new(), limits: Limits::default() }
     }
 }
 
@@ -122,6 +124,8 @@ struct Entry {
     hash: u64,
     /// Named by a probe or stream pattern: never collapsed.
     fixed: bool,
+    /// Only somebody logged in is answered on it.
+    authenticated: bool,
 }
 
 /// Keys that may have the same method and path and yet differ.
@@ -266,6 +270,12 @@ impl Router {
     pub fn due(&self) -> bool {
         let limits = &self.settings.limits;
         self.answered.count > self.next_fold || self.refused.count > 2 * limits.refused || self.log.count > 2 * limits.most
+    }
+
+    /// Whether only somebody logged in is answered on a route, as the settings say.
+    #[inline]
+    pub fn is_authenticated(&self, id: RouteId) -> bool {
+        !self.settings.authenticated.is_empty() && self.entries[id.0 as usize].authenticated
     }
 
     /// Brings the table back to its bounds and gives the numbers that are no more, each with the one that stands for it
@@ -487,7 +497,8 @@ impl Router {
         let (probe, streaming) = (is(&self.settings.probes), method == WEBSOCKET || is(&self.settings.streaming));
         let key = RouteKey { method: name.to_owned(), path: path.to_owned(), by, refused, probe, streaming };
         let fixed = space == Space::Answered && self.is_fixed(method, path);
-        let entry = Entry { key, space, method, hash: hash(seed(method, space), path.as_bytes()), fixed };
+        let authenticated = is(&self.settings.authenticated);
+        let entry = Entry { key, space, method, hash: hash(seed(method, space), path.as_bytes()), fixed, authenticated };
         let id = if let Some(id) = self.free.pop() {
             self.entries[id as usize] = entry;
             id

@@ -366,10 +366,13 @@ impl Snapshot {
                 era.span = Some(era.span.map_or((time, time), |s| (s.0.min(time), s.1.max(time))));
             }
         }
-        let lane = record.auth as usize * 7 + record.cache as usize;
+        // what the line does not say the route does; a 401 says that it was nobody
+        let unsaid = record.auth == Auth::Unknown && status != 401;
+        let auth = if unsaid && here.router.is_authenticated(route) { Auth::Authenticated } else { record.auth };
+        let lane = auth as usize * 7 + record.cache as usize;
         let group = match here.lanes.get(era).and_then(|l| l.get(route.0 as usize)) {
             Some(lanes) if lanes[lane] != NONE => lanes[lane],
-            _ => self.open_group(desk, era, route, record.auth, record.cache),
+            _ => self.open_group(desk, era, route, auth, record.cache),
         };
         if are_logged(&record.headers) {
             self.headers(group, status, record);

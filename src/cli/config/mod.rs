@@ -115,13 +115,15 @@ pub struct Routes {
     pub probes: Option<Vec<String>>,
     /// Routes that are streams.
     pub streaming: Vec<String>,
+    /// Routes that only somebody logged in is answered on, for logs that do not say who is.
+    pub authenticated: Vec<String>,
     /// How many routes are kept apart (default 500).
     pub max: usize,
 }
 
 impl Default for Routes {
     fn default() -> Self {
-        Self { templates: Vec::new(), probes: None, streaming: Vec::new(), max: 500 }
+        Self { templates: Vec::new(), probes: None, streaming: Vec::new(), authenticated: Vec::new(), max: 500 }
     }
 }
 

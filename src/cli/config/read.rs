@@ -24,6 +24,7 @@ use super::problem::told;
 use super::section;
 use super::section::Section;
 use crate::cli::when;
+use crate::parse::Auth;
 use crate::route::glob::RouteGlob;
 use crate::stats::group::Layer;
 use crate::time::Timestamp;
@@ -50,6 +51,7 @@ pub struct Surroundings<'a> {
 /// The tables there are.
 const TABLES: [&str; 10] = ["input", "service", "fields", "routes", "health", "promise", "rule", "mute", "sink", "tail"];
 
+const AUTH: [(&str, Auth); 2] = [("authenticated", Auth::Authenticated), ("anonymous", Auth::Anonymous)];
 const SEVERITIES: [(&str, Severity); 3] = [("page", Severity::Page), ("ticket", Severity::Ticket), ("info", Severity::Info)];
 
 /// The configuration that `source` writes down. The error tells everything that is wrong, `name` being what the file
@@ -240,6 +242,7 @@ fn routes(s: &mut Section<'_, '_>) -> Routes {
         templates: s.get("templates", paths).unwrap_or_default(),
         probes: s.get("probes", paths),
         streaming: s.get("streaming", section::texts).unwrap_or_default(),
+        authenticated: s.get("authenticated", section::texts).unwrap_or_default(),
         max: s.get("max", |v| section::number(v, 1..=100_000)).map_or(Routes::default().max, as_usize),
     }
 }
@@ -313,6 +316,8 @@ fn rule(s: &mut Section<'_, '_>) -> Option<Rule> {
     let (hold, clear_for) = (s.get("for", section::duration), s.get("clear_for", section::duration));
     let min_requests = s.get("min_requests", |v| section::number(v, 1..=1_000_000_000));
     let severity = s.get("severity", |v| section::one_of(v, &SEVERITIES));
+    let auth = s.get("auth", |v| section::one_of(v, &AUTH));
+    let service = s.get("service", section::text);
     let when = when?;
     let rule = Rule::new(&name.unwrap_or_else(|| when.text.clone()), when);
     Some(Rule {
@@ -320,6 +325,8 @@ fn rule(s: &mut Section<'_, '_>) -> Option<Rule> {
         clear_for_s: clear_for.map_or(rule.clear_for_s, seconds),
         min_requests,
         severity: severity.unwrap_or(rule.severity),
+        auth,
+        service,
         ..rule
     })
 }

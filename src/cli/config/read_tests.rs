@@ -122,7 +122,7 @@ fn what_is_wrong_is_told_in_a_sentence() {
     for (sentence, source) in [
         ("1:2: unknown key 'tale' in the file; did you mean 'tail'?", "[tale]\n"),
         (
-            "2:1: unknown key 'treshold' in [[rule]]; known are when, name, for, clear_for, min_requests, severity",
+            "2:1: unknown key 'treshold' in [[rule]]; known are when, name, for, clear_for, min_requests, severity, auth, service",
             "[[rule]]\ntreshold = 1\nwhen = 'p99 > 1s'",
         ),
         ("2:1: unknown key 'evry' in [tail]; did you mean 'every'?", "[tail]\nevry = '1m'"),
