@@ -12,6 +12,7 @@ test: .venv/installed
 	$(CARGO) build --release
 	.venv/bin/python tests/tail.py
 	.venv/bin/python tests/alerts.py
+	.venv/bin/python tests/alertmanager.py
 	.venv/bin/python tests/deploy.py
 	.venv/bin/python tests/live.py --seconds 8 --rate 5000 --kills 3 --mode poll --format combined
 	.venv/bin/python tests/live.py --seconds 8 --rate 3000 --kills 4 --seed 2 --format uvicorn
@@ -23,6 +24,7 @@ live: .venv/installed
 	$(CARGO) build --release
 	.venv/bin/python tests/tail.py
 	.venv/bin/python tests/alerts.py
+	.venv/bin/python tests/alertmanager.py
 	.venv/bin/python tests/deploy.py
 	.venv/bin/python tests/live.py
 

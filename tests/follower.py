@@ -21,7 +21,7 @@ LONG = 30
 
 
 class Skipped(Exception):
-    """What the machine does not allow; said with its reason."""
+    """What the machine does not allow; said with its reason, and a failure of the whole: a test that was not made proves nothing."""
 
 
 def wait(condition, what, most=LONG):
@@ -250,4 +250,4 @@ def each(name, module, only=None, at_once=8):
         outcomes = list(pool.map(one, tests))
     counted = {word: outcomes.count(word) for word in ("passed", "failed", "skipped")}
     print(f"{name}: {counted['passed']} passed, {counted['failed']} failed, {counted['skipped']} skipped")
-    return 1 if counted["failed"] else 0
+    return 1 if counted["failed"] or counted["skipped"] else 0

@@ -4,7 +4,7 @@
     tail.py [WORD]...    only the tests with such a word in their names
 
 Runs the release binary (or $VITALOG). Each test has a folder of its own and waits for conditions, with a limit. What the
-machine does not allow is skipped and said.
+machine does not allow is said, and fails the whole.
 """
 import glob
 import json
