@@ -341,6 +341,8 @@ impl<'a> Sequence<'a> {
                 here.push(*number);
                 self.heads.pop();
             }
+            // Threads answer in any order; histories have one.
+            here.sort_by_key(|number| (self.stretches.get(number).map(|stretch| stretch.0), *number));
             if next >= self.judged {
                 let stretches = here.iter().filter_map(|number| self.stretches.get(number));
                 let parts: Vec<(&Step, &[Desk])> =

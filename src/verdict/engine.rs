@@ -281,7 +281,7 @@ impl Engine {
         self.firing()
     }
 
-    /// What is left of each promise's budget, by service in the order they came, then by promise.
+    /// What is left of each promise's budget, by the service's name, then by promise.
     pub fn budget(&self) -> Vec<Budget> {
         let mut all = Vec::new();
         for service in &self.services {
@@ -304,6 +304,7 @@ impl Engine {
                 }
             }
         }
+        all.sort_by(|a: &Budget, b| a.service.cmp(&b.service));
         all
     }
 
