@@ -105,12 +105,11 @@ impl Judge {
 
     /// The same for one second of several recordings: the steps of all that have one.
     pub fn steps(&mut self, parts: &[(&Step, &[Desk])]) -> Vec<Told> {
-        let mut whole = Second::default();
+        let groups = parts.iter().map(|(step, _)| step.groups.len()).sum();
+        let mut whole = Second { groups: Vec::with_capacity(groups), ..Second::default() };
         for (step, desks) in parts {
-            let part = Second::of(step, desks);
-            whole.second = part.second;
-            whole.groups.extend(part.groups);
-            whole.lines.extend(part.lines);
+            whole.second = step.second;
+            whole.extend(step, desks);
             step.raised.iter().for_each(|raise| self.recent.raise(step.second, raise));
             step.examples.iter().for_each(|example| self.recent.example(step.second, example));
         }
@@ -214,7 +213,7 @@ const LINED: usize = 500;
 const LINES: usize = 3;
 
 /// Lines, and when they came.
-type Lined = VecDeque<(u32, String)>;
+type Lined = VecDeque<(u32, Example)>;
 
 /// What explains alerts: bounded, by event time.
 #[derive(Debug, Default)]
@@ -281,15 +280,15 @@ impl Recent {
         if lines.len() >= LINES {
             lines.pop_front();
         }
-        lines.push_back((second, example.line.clone()));
+        lines.push_back((second, example.clone()));
     }
 
     /// The last lines of a service, or of one of its routes, since `from`; in the order of time.
     fn lines(&self, service: Option<&str>, route: Option<&str>, from: u32) -> Vec<String> {
         let ours = self.lines.iter().filter(|((of, on), _)| of.as_deref() == service && route.is_none_or(|r| r == on));
-        let mut all: Vec<&(u32, String)> = ours.flat_map(|(_, lines)| lines).filter(|line| line.0 >= from).collect();
+        let mut all: Vec<&(u32, Example)> = ours.flat_map(|(_, lines)| lines).filter(|line| line.0 >= from).collect();
         all.sort_by_key(|line| line.0);
-        all.iter().rev().take(LINES).rev().map(|line| line.1.clone()).collect()
+        all.iter().rev().take(LINES).rev().map(|line| line.1.line()).collect()
     }
 }
 
@@ -341,7 +340,7 @@ mod tests {
             let record = Record { method: b"POST", path: b"/checkout", status, ..Record::default() };
             let route = snapshot.request(desk, &record, at);
             if bad {
-                snapshot.example(desk, route, at, |key| format!("POST {} 500", key.path));
+                snapshot.example(desk, route, at, b"POST /checkout 500", record.path);
                 let exception =
                     Exception { kind: "KeyError".to_owned(), place: "cart.py:88".to_owned(), ..Exception::default() };
                 let offset = n.unsigned_abs();

@@ -884,8 +884,7 @@ impl Count {
 fn keep_line(record: &Record<'_>, text: &[u8], route: RouteId, desk: usize, time: Option<Timestamp>, out: &mut Snapshot) {
     // Of a pair, the line at hand may be about another request.
     if memchr::memmem::find(text, record.path).is_some() {
-        let path = String::from_utf8_lossy(record.path);
-        out.example(desk, route, time, |key| redact::example(&String::from_utf8_lossy(text), &path, &key.path));
+        out.example(desk, route, time, text, record.path);
     }
 }
 

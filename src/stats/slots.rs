@@ -5,9 +5,14 @@
 //! of slots is the recorder's matter (1 s, 1 min, 15 min: a function of the span alone); a track can be made coarser at
 //! any time, which is plain addition and so gives what recording coarsely would have given.
 
+use smallvec::SmallVec;
+
 use super::latency::coarse;
 use super::latency::coarse_lowest;
 use super::latency::gather;
+
+/// A list that takes no memory of its own while it has at most `N` entries: most seconds of most routes.
+pub type Few<T, const N: usize> = SmallVec<[T; N]>;
 
 /// What one group did in one slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,7 +20,7 @@ pub struct Slot {
     /// The slot's number: seconds since 1970 divided by the width.
     pub number: u32,
     /// Requests by status, ascending by status.
-    pub statuses: Vec<(u16, u32)>,
+    pub statuses: Few<(u16, u32), 2>,
     /// Bytes sent, where logged.
     pub bytes: u64,
     /// Requests with a latency.
@@ -27,9 +32,9 @@ pub struct Slot {
     /// The largest (0 without any).
     pub max_us: u64,
     /// Coarse buckets; while open in order of arrival and with doubles, packed ascending.
-    pub buckets: Vec<(u16, u32)>,
+    pub buckets: Few<(u16, u32), 2>,
     /// For each limit of the configuration, in its order: requests slower than it. Empty without limits.
-    pub over: Vec<u32>,
+    pub over: Few<u32, 4>,
 }
 
 impl Slot {
@@ -49,9 +54,6 @@ impl Slot {
         if let Some(known) = self.statuses.iter_mut().find(|s| s.0 == status) {
             known.1 += 1;
         } else {
-            if self.statuses.len() == self.statuses.capacity() {
-                self.statuses.reserve_exact(1 + self.statuses.len());
-            }
             self.statuses.push((status, 1));
         }
         self.bytes += bytes;

@@ -40,7 +40,6 @@ use crate::parse::Exception;
 use crate::parse::Record;
 use crate::parse::redact;
 use crate::route::RouteId;
-use crate::route::RouteKey;
 use crate::route::table::Router;
 use crate::time::Timestamp;
 
@@ -312,14 +311,13 @@ impl Snapshot {
         }
     }
 
-    /// Keeps a redacted line of a request that went wrong for whoever listens, as far as there is room; `line` makes it.
-    pub fn example(&mut self, desk: usize, route: RouteId, time: Option<Timestamp>, line: impl FnOnce(&RouteKey) -> String) {
+    /// Keeps a line of a request for `path` that went wrong for whoever listens, as far as there is room.
+    pub fn example(&mut self, desk: usize, route: RouteId, time: Option<Timestamp>, text: &[u8], path: &[u8]) {
         let (Some(steps), Some(time)) = (&mut self.steps, time) else { return };
         let desk = &self.desks[desk];
         if steps.wants_example(second_of(time), desk.service.as_deref()) {
-            let key = desk.router.key(route);
-            let (service, route) = (desk.service.clone(), format!("{} {}", key.method, key.path));
-            steps.example(second_of(time), Example { service, route, line: line(key) });
+            let example = Example::new(desk.service.as_deref(), desk.router.key(route), text, path);
+            steps.example(second_of(time), example);
         }
     }
 
@@ -752,7 +750,9 @@ impl Snapshot {
             if here == SlotLines::default() {
                 continue;
             }
-            self.lines.entry((second / self.width, desk)).or_default().add(&here);
+            if !self.bare {
+                self.lines.entry((second / self.width, desk)).or_default().add(&here);
+            }
             if let Some(steps) = &mut self.steps {
                 steps.lines(second, desk, &here);
             }

@@ -4,12 +4,12 @@
 //! [`Snapshot::take_steps`](super::snapshot::Snapshot::take_steps). Numbers of groups follow the snapshot's when it
 //! renumbers them. Beside counts stand what explains them: exceptions, and redacted lines of requests that went wrong.
 
-use std::collections::BTreeMap;
-
 use super::failures::FailureKey;
 use super::group::GroupKey;
 use super::slots::Slot;
 use super::snapshot::SlotLines;
+use crate::parse::redact;
+use crate::route::RouteKey;
 
 /// What happened in one second: what judging folds over.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,7 @@ pub struct Step {
     pub lines: Vec<(u16, SlotLines)>,
     /// Exceptions, in the order they were settled.
     pub raised: Vec<Raise>,
-    /// Redacted lines of requests that went wrong: a few.
+    /// Lines of requests that went wrong: a few.
     pub examples: Vec<Example>,
 }
 
@@ -37,15 +37,52 @@ pub struct Raise {
     pub route: Option<String>,
 }
 
-/// A redacted line.
+/// A line of a request that went wrong. Few are ever shown, so a line is redacted when it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// The service; `None` where nothing names it.
     pub service: Option<String>,
     /// `GET /items/{id}`.
     pub route: String,
-    /// The line.
-    pub line: String,
+    line: Line,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Line {
+    /// As it came, with the path in it and the template that is shown instead.
+    Raw {
+        text: Box<[u8]>,
+        path: Box<[u8]>,
+        template: String,
+    },
+    Redacted(String),
+}
+
+/// Longer lines are redacted at once, which makes them short.
+const LONG: usize = 2_048;
+
+impl Example {
+    /// A line about a request for `path`, of which `route` is the key.
+    pub fn new(service: Option<&str>, route: &RouteKey, text: &[u8], path: &[u8]) -> Self {
+        let line = if text.len() > LONG {
+            Line::Redacted(redacted(text, path, &route.path))
+        } else {
+            Line::Raw { text: text.into(), path: path.into(), template: route.path.clone() }
+        };
+        Self { service: service.map(str::to_owned), route: format!("{} {}", route.method, route.path), line }
+    }
+
+    /// The redacted line.
+    pub fn line(&self) -> String {
+        match &self.line {
+            Line::Raw { text, path, template } => redacted(text, path, template),
+            Line::Redacted(line) => line.clone(),
+        }
+    }
+}
+
+fn redacted(text: &[u8], path: &[u8], template: &str) -> String {
+    redact::example(&String::from_utf8_lossy(text), &String::from_utf8_lossy(path), template)
 }
 
 /// One request.
@@ -63,6 +100,8 @@ pub(super) struct Moment {
 pub(super) const NOT: u32 = u32::MAX;
 /// Exceptions between two fetches, at most; those beyond are counted in totals alone.
 const RAISED: usize = 20_000;
+/// Groups of one second for which room is made before they come.
+const ROOM: usize = 64;
 /// Lines between two fetches, at most.
 const EXAMPLES: usize = 2_000;
 /// Lines of one second and service, at most.
@@ -74,7 +113,8 @@ pub(super) struct Steps {
     moments: Vec<Moment>,
     /// Those with a figure of more than 32 bits: second, group, and the slot they make.
     huge: Vec<(u32, u32, Slot)>,
-    lines: BTreeMap<(u32, u16), SlotLines>,
+    /// By second and desk, in the order of coming.
+    lines: Vec<(u32, u16, SlotLines)>,
     raised: Vec<(u32, Raise)>,
     examples: Vec<(u32, Example)>,
 }
@@ -89,7 +129,10 @@ impl Steps {
     }
 
     pub(super) fn lines(&mut self, second: u32, desk: u16, lines: &SlotLines) {
-        self.lines.entry((second, desk)).or_default().add(lines);
+        match self.lines.last_mut().filter(|last| (last.0, last.1) == (second, desk)) {
+            Some(last) => last.2.add(lines),
+            None => self.lines.push((second, desk, *lines)),
+        }
     }
 
     pub(super) fn raise(&mut self, second: u32, raise: Raise) {
@@ -133,31 +176,45 @@ impl Steps {
 
     /// Takes the seconds before `end`, ascending. `key` names a group, `limits_us` are those counted exactly.
     pub(super) fn take(&mut self, end: u32, key: impl Fn(u32) -> GroupKey, limits_us: &[u64]) -> Vec<Step> {
-        let lines_left = self.lines.split_off(&(end, 0));
-        let lines = std::mem::replace(&mut self.lines, lines_left);
+        let mut lines = apart(&mut self.lines, |l| l.0 < end);
         let mut moments = apart(&mut self.moments, |m| m.second < end);
         let mut huge = apart(&mut self.huge, |h| h.0 < end);
-        moments.sort_unstable_by_key(|m| (m.second, m.group));
+        moments.sort_unstable_by_key(|m| u64::from(m.second) << 32 | u64::from(m.group));
         huge.sort_by_key(|h| (h.0, h.1));
+        lines.sort_by_key(|l| (l.0, l.1));
         let mut closed = Closed { steps: Vec::new(), key };
         let mut huge = huge.into_iter().peekable();
-        for here in moments.chunk_by(|a, b| (a.second, a.group) == (b.second, b.group)) {
-            let Some(first) = here.first() else { continue };
-            while let Some((second, group, slot)) = huge.next_if(|h| (h.0, h.1) < (first.second, first.group)) {
-                closed.add(second, group, slot);
+        for of_second in moments.chunk_by(|a, b| a.second == b.second) {
+            let mut room = of_second.len().min(ROOM);
+            for here in of_second.chunk_by(|a, b| a.group == b.group) {
+                let Some(first) = here.first() else { continue };
+                while let Some((second, group, slot)) = huge.next_if(|h| (h.0, h.1) < (first.second, first.group)) {
+                    closed.add(second, group, slot, 1);
+                }
+                let mut slot = Slot::new(first.second);
+                for moment in here {
+                    let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
+                    let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
+                    slot.record(moment.status, bytes, latency_us, limits_us);
+                }
+                closed.add(first.second, first.group, slot, std::mem::take(&mut room));
             }
-            let mut slot = Slot::new(first.second);
-            for moment in here {
-                let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
-                let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
-                slot.record(moment.status, bytes, latency_us, limits_us);
-            }
-            closed.add(first.second, first.group, slot);
         }
-        huge.for_each(|(second, group, slot)| closed.add(second, group, slot));
+        huge.for_each(|(second, group, slot)| closed.add(second, group, slot, 1));
         let mut steps = closed.steps;
-        for ((second, desk), lines) in lines {
-            at(&mut steps, second).lines.push((desk, lines));
+        let mut place = 0;
+        for (second, desk, lines) in lines {
+            while steps.get(place).is_some_and(|step| step.second < second) {
+                place += 1;
+            }
+            if steps.get(place).is_none_or(|step| step.second != second) {
+                steps.insert(place, Step { second, ..Step::default() });
+            }
+            let here = &mut steps[place].lines;
+            match here.last_mut().filter(|last| last.0 == desk) {
+                Some(last) => last.1.add(&lines),
+                None => here.push((desk, lines)),
+            }
         }
         for (second, raise) in apart(&mut self.raised, |r| r.0 < end) {
             at(&mut steps, second).raised.push(raise);
@@ -198,11 +255,11 @@ struct Closed<K> {
 }
 
 impl<K: Fn(u32) -> GroupKey> Closed<K> {
-    /// Adds what a group did; seconds and groups come ascending.
-    fn add(&mut self, second: u32, group: u32, mut slot: Slot) {
+    /// Adds what a group did; seconds and groups come ascending. `room`: how many groups may come with a new second.
+    fn add(&mut self, second: u32, group: u32, mut slot: Slot, room: usize) {
         let key = (self.key)(group);
         if self.steps.last().is_none_or(|last| last.second != second) {
-            self.steps.push(Step { second, ..Step::default() });
+            self.steps.push(Step { second, groups: Vec::with_capacity(room), ..Step::default() });
         }
         let Some(step) = self.steps.last_mut() else { return };
         match step.groups.last_mut() {
@@ -310,11 +367,11 @@ mod tests {
         for n in 0..10 {
             let at = Some(Timestamp::from_seconds(n / 5));
             let route = snapshot.request(desk, &get("/kept", 500), at);
-            snapshot.example(desk, route, at, |key| format!("{} {n}", key.path));
+            snapshot.example(desk, route, at, format!("GET /kept {n}").as_bytes(), b"/kept");
         }
         let steps = snapshot.take_steps(u32::MAX);
-        let lines: Vec<_> = steps.iter().map(|s| s.examples.iter().map(|e| e.line.as_str()).collect::<Vec<_>>()).collect();
-        assert_eq!(vec![vec!["/kept 0", "/kept 1"], vec!["/kept 5", "/kept 6"]], lines);
+        let lines: Vec<_> = steps.iter().map(|s| s.examples.iter().map(Example::line).collect::<Vec<_>>()).collect();
+        assert_eq!(vec![vec!["GET /kept 0", "GET /kept 1"], vec!["GET /kept 5", "GET /kept 6"]], lines);
         assert_eq!("GET /kept", steps[0].examples[0].route);
     }
 }

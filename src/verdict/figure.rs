@@ -4,6 +4,8 @@
 //! (`RouteKey.refused`); latencies leave out streams. A figure without enough behind it is `None`: it neither fires nor
 //! resolves anything. Sliding is `window.rs`' matter, comparing the rules'.
 
+use std::ops::Deref;
+
 use crate::parse::Cache;
 use crate::stats::counts::ErrorRule;
 use crate::stats::counts::is_aborted;
@@ -52,6 +54,31 @@ pub enum Column {
     WorkerDeaths,
 }
 
+impl Column {
+    /// As many columns have no number of their own.
+    const PLAIN: usize = 14;
+
+    fn plain(self) -> Option<usize> {
+        Some(match self {
+            Self::Requests => 0,
+            Self::Counted => 1,
+            Self::Errors => 2,
+            Self::ClientErrors => 3,
+            Self::Aborted => 4,
+            Self::Timed => 5,
+            Self::SumUs => 6,
+            Self::CacheHits => 7,
+            Self::CacheLookups => 8,
+            Self::Lines => 9,
+            Self::Malformed => 10,
+            Self::Exceptions => 11,
+            Self::Starts => 12,
+            Self::WorkerDeaths => 13,
+            Self::Status(_) | Self::Over(_) => return None,
+        })
+    }
+}
+
 /// The columns a signal's figure is made of: the number itself first, then what has to be enough of.
 pub fn columns(signal: Signal) -> &'static [Column] {
     use Column as C;
@@ -89,9 +116,58 @@ pub fn needs_latency(signal: Signal) -> bool {
     matches!(signal, Signal::Quantile(_))
 }
 
+/// Columns in the order of a window's numbers, each once.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    all: Vec<Column>,
+    /// Where those without a number of their own stand; beyond all where they are not counted.
+    places: [usize; Column::PLAIN],
+}
+
+impl Columns {
+    /// No column yet.
+    pub fn new() -> Self {
+        Self { all: Vec::new(), places: [usize::MAX; Column::PLAIN] }
+    }
+
+    /// Adds those that are not there yet.
+    pub fn want(&mut self, columns: impl IntoIterator<Item = Column>) {
+        for column in columns {
+            if self.all.contains(&column) {
+                continue;
+            }
+            if let Some(place) = column.plain().and_then(|plain| self.places.get_mut(plain)) {
+                *place = self.all.len();
+            }
+            self.all.push(column);
+        }
+    }
+
+    fn place(&self, column: Column) -> Option<usize> {
+        match column.plain() {
+            Some(plain) => self.places.get(plain).copied(),
+            None => self.all.iter().position(|c| *c == column),
+        }
+    }
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Columns {
+    type Target = [Column];
+
+    fn deref(&self) -> &[Column] {
+        &self.all
+    }
+}
+
 /// A window's number for a column; 0 where it is not counted.
-pub fn number(columns: &[Column], sum: &Sum, column: Column) -> u64 {
-    columns.iter().position(|c| *c == column).and_then(|at| sum.values().get(at)).copied().unwrap_or(0)
+pub fn number(columns: &Columns, sum: &Sum, column: Column) -> u64 {
+    columns.place(column).and_then(|at| sum.values().get(at)).copied().unwrap_or(0)
 }
 
 /// `part / whole`; `None` of nothing.
@@ -101,14 +177,14 @@ pub fn ratio(part: u64, whole: u64) -> Option<f64> {
 }
 
 /// How many of what is counted stand behind a signal's figure: requests, lines, looked-up requests.
-pub fn sample(signal: Signal, columns_here: &[Column], sum: &Sum) -> u64 {
+pub fn sample(signal: Signal, columns_here: &Columns, sum: &Sum) -> u64 {
     columns(signal).last().map_or(0, |column| number(columns_here, sum, *column))
 }
 
 /// The figure a signal makes of a window, in the signal's dimension; `None` where less than `least` (1 at least) stands
 /// behind it. `observed_s` is how much of the window was observed, for rates. `Silence` is not told by windows.
 #[expect(clippy::cast_precision_loss, reason = "counts and microseconds stay below 2^53")]
-pub fn figure(signal: Signal, columns_here: &[Column], sum: &Sum, least: u64, observed_s: u32) -> Option<f64> {
+pub fn figure(signal: Signal, columns_here: &Columns, sum: &Sum, least: u64, observed_s: u32) -> Option<f64> {
     let at = |column| number(columns_here, sum, column);
     let behind = sample(signal, columns_here, sum);
     if behind < least.max(1) {
@@ -207,7 +283,8 @@ mod tests {
     }
 
     fn judged(signal: Signal, least: u64, requests: &[(RouteKey, Cache, Slot)]) -> Option<f64> {
-        let columns = wanted(signal);
+        let mut columns = Columns::new();
+        columns.want(wanted(signal));
         let mut layout = Layout::default();
         let place = layout.window(10, true);
         layout.set_columns(columns.len());

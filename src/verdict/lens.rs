@@ -13,6 +13,7 @@ use crate::verdict::condition::On;
 use crate::verdict::condition::Op;
 use crate::verdict::condition::Signal;
 use crate::verdict::figure::Column;
+use crate::verdict::figure::Columns;
 use crate::verdict::figure::figure;
 use crate::verdict::figure::needs_latency;
 use crate::verdict::figure::number;
@@ -65,7 +66,7 @@ pub struct Lens {
     /// Health probes instead of all other requests.
     pub probes: bool,
     /// What is counted.
-    pub columns: Vec<Column>,
+    pub columns: Columns,
     /// The windows.
     pub layout: Layout,
     /// Who judges.
@@ -214,7 +215,7 @@ impl Judge {
     }
 
     /// What it reads. `rows`: those that tripped while its alert fires.
-    pub fn read(&self, columns: &[Column], meter: &Meter, course: &Course, rows: u8) -> Read {
+    pub fn read(&self, columns: &Columns, meter: &Meter, course: &Course, rows: u8) -> Read {
         match &self.kind {
             Kind::Window { rule, place } => self.read_window(rule, columns, meter.sum(*place), course),
             Kind::Silence { rule } => self.read_silence(rule, course),
@@ -229,7 +230,7 @@ impl Judge {
         }
     }
 
-    fn read_window(&self, rule: &Rule, columns: &[Column], sum: &Sum, course: &Course) -> Read {
+    fn read_window(&self, rule: &Rule, columns: &Columns, sum: &Sum, course: &Course) -> Read {
         let condition = &rule.condition;
         let must = must_observe_s(rule);
         let read = |reading| Read { reading, rows: 0, severity: self.severity, wake: None };
@@ -294,7 +295,7 @@ impl Judge {
     }
 
     /// The figure behind a reading: of a promise, its first row among `rows` (the first of all where that is empty).
-    pub fn seen(&self, columns: &[Column], meter: &Meter, course: &Course, rows: u8) -> Seen {
+    pub fn seen(&self, columns: &Columns, meter: &Meter, course: &Course, rows: u8) -> Seen {
         match &self.kind {
             Kind::Window { rule, place } => Seen {
                 value: figure(rule.condition.signal, columns, meter.sum(*place), 1, rule.window_s()),
@@ -354,7 +355,7 @@ impl Judge {
 }
 
 /// Bad and all of a window.
-pub fn share(columns: &[Column], sum: &Sum, bad: Column, all: Column) -> Share {
+pub fn share(columns: &Columns, sum: &Sum, bad: Column, all: Column) -> Share {
     Share { bad: number(columns, sum, bad), all: number(columns, sum, all) }
 }
 
@@ -390,7 +391,7 @@ impl Plan {
         let is_it = |l: &Lens| l.scope.key() == key && l.service.as_deref() == service && l.auth == auth && l.probes == probes;
         let at = self.lenses.iter().position(is_it).unwrap_or_else(|| {
             let service = service.map(str::to_owned);
-            let (columns, layout, judges, budgets) = (Vec::new(), Layout::default(), Vec::new(), Vec::new());
+            let (columns, layout, judges, budgets) = (Columns::new(), Layout::default(), Vec::new(), Vec::new());
             self.lenses.push(Lens { scope, service, auth, probes, columns, layout, judges, budgets });
             self.lenses.len() - 1
         });
@@ -405,7 +406,7 @@ impl Plan {
         };
         let signal = rule.condition.signal;
         let lens = self.lens(scope, rule.service.as_deref(), rule.auth, rule.probes);
-        lens.want(wanted(signal));
+        lens.columns.want(wanted(signal));
         let kind = if signal == Signal::Silence {
             Kind::Silence { rule: rule.clone() }
         } else {
@@ -443,7 +444,7 @@ impl Plan {
             Some((text, glob)) => Scope::Pattern(text.clone(), glob.clone()),
         };
         let lens = self.lens(scope, objective.service.as_deref(), None, false);
-        lens.want(vec![bad, all, Column::Counted, Column::Errors]);
+        lens.columns.want(vec![bad, all, Column::Counted, Column::Errors]);
         let period = lens.layout.window(objective.period_s, false);
         let recent = lens.layout.window(3_600, false);
         lens.budgets.push(BudgetAt { objective: at, period, recent, bad, all });
@@ -468,17 +469,9 @@ impl Plan {
 }
 
 impl Lens {
-    fn want(&mut self, columns: Vec<Column>) {
-        for column in columns {
-            if !self.columns.contains(&column) {
-                self.columns.push(column);
-            }
-        }
-    }
-
     /// Under which its counts are kept over a restart.
     pub fn key(&self) -> String {
-        format!("{} {:?} {:?} {} {:?}", self.scope.key(), self.service, self.auth, self.probes, self.columns)
+        format!("{} {:?} {:?} {} {:?}", self.scope.key(), self.service, self.auth, self.probes, &*self.columns)
     }
 
     /// Whether it looks at this service.

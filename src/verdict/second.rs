@@ -53,15 +53,21 @@ pub struct Second<'a> {
 impl<'a> Second<'a> {
     /// The view of a step, with the desks of the snapshot it was recorded in.
     pub fn of(step: &'a Step, desks: &'a [Desk]) -> Self {
-        let groups = step.groups.iter().filter_map(|(key, slot)| {
+        let mut whole = Self { second: step.second, groups: Vec::with_capacity(step.groups.len()), lines: Vec::new() };
+        whole.extend(step, desks);
+        whole
+    }
+
+    /// Adds what another recording saw of the second.
+    pub fn extend(&mut self, step: &'a Step, desks: &'a [Desk]) {
+        self.groups.extend(step.groups.iter().filter_map(|(key, slot)| {
             let desk = desks.get(usize::from(key.desk))?;
             let route = desk.router.key(key.route);
             Some(Seen { service: desk.service.as_deref(), layer: desk.layer, route, auth: key.auth, cache: key.cache, slot })
-        });
-        let lines = step.lines.iter().filter_map(|(desk, lines)| {
+        }));
+        self.lines.extend(step.lines.iter().filter_map(|(desk, lines)| {
             let desk = desks.get(usize::from(*desk))?;
             Some(Told { service: desk.service.as_deref(), layer: desk.layer, lines })
-        });
-        Self { second: step.second, groups: groups.collect(), lines: lines.collect() }
+        }));
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -113,7 +114,7 @@ pub struct Service {
     blame: VecDeque<Blame>,
     /// By route key: its subject in each lens. A cache.
     #[serde(skip)]
-    seats: HashMap<RouteKey, Vec<Option<usize>>>,
+    seats: HashMap<RouteKey, Vec<Option<usize>>, RandomState>,
     #[serde(skip)]
     word: String,
 }
@@ -146,10 +147,10 @@ impl Service {
         if self.edge && seen.layer == Layer::App {
             return;
         }
-        if !self.seats.contains_key(seen.route) {
+        let Some(seats) = self.seats.get(seen.route) else {
             self.seat(seen.route, lenses, include_probes);
-        }
-        let Some(seats) = self.seats.get(seen.route) else { return };
+            return self.requests(second, seen, lenses, errors, include_probes);
+        };
         for ((lens, seat), subjects) in lenses.iter().zip(seats).zip(&mut self.subjects) {
             let Some(subject) = seat.and_then(|seat| subjects.get_mut(seat)) else { continue };
             if lens.auth.is_none_or(|a| a == seen.auth) {

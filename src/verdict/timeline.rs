@@ -73,17 +73,32 @@ pub struct Timeline {
     pub notifications: u64,
     /// What is left of each promise's budget at the end.
     pub budgets: Vec<Budget>,
-    minutes: BTreeMap<(Option<String>, Option<String>), Minutes>,
+    /// By service: minutes of all its routes, and of each that failed.
+    minutes: Vec<(Option<String>, BTreeMap<Option<String>, Minutes>)>,
+    subjects: usize,
 }
 
 impl Timeline {
     /// A second was judged in which so many requests of a service's route (of all its routes for `None`) came.
     pub fn minute(&mut self, second: u32, service: Option<&str>, route: Option<&str>, requests: u64, errors: u64) {
-        let key = (service.map(str::to_owned), route.map(str::to_owned));
-        if errors == 0 && !self.minutes.contains_key(&key) || self.minutes.len() >= SUBJECTS {
-            return;
+        let at = self.minutes.iter().position(|of| of.0.as_deref() == service);
+        let at = match at {
+            None if errors == 0 || self.subjects >= SUBJECTS => return,
+            None => {
+                self.minutes.push((service.map(str::to_owned), BTreeMap::new()));
+                self.minutes.len() - 1
+            }
+            Some(at) => at,
+        };
+        let routes = &mut self.minutes[at].1;
+        let route = route.map(str::to_owned);
+        if !routes.contains_key(&route) {
+            if errors == 0 || self.subjects >= SUBJECTS {
+                return;
+            }
+            self.subjects += 1;
         }
-        let minutes = self.minutes.entry(key).or_default();
+        let minutes = routes.entry(route).or_default();
         let minute = second / 60;
         match minutes.back_mut().filter(|last| last.0 == minute) {
             Some(last) => (last.1, last.2) = (last.1 + requests, last.2 + errors),
@@ -146,7 +161,7 @@ impl Timeline {
             return None;
         }
         let route = facts.route.clone().filter(|_| !facts.blames && !facts.pattern);
-        let minutes = self.minutes.get(&(facts.service.clone(), route))?;
+        let minutes = self.minutes.iter().find(|of| of.0 == facts.service)?.1.get(&route)?;
         let now = facts.fired.saturating_sub(1) / 60;
         let mut first = None;
         #[expect(clippy::cast_precision_loss, reason = "a share is shown, not summed")]

@@ -586,7 +586,7 @@ fn the_seconds_that_are_not_judged_yet_come_back() {
     for second in &steps {
         let [(key, here)] = second.groups.as_slice() else { panic!("{second:?}") };
         assert_eq!("/items/{id}", all.desks()[usize::from(key.desk)].router.key(key.route).path);
-        assert_eq!((vec![(500, 2)], vec![2]), (here.statuses.clone(), here.over.clone()));
+        assert_eq!((vec![(500, 2)], vec![2]), (here.statuses.to_vec(), here.over.to_vec()));
     }
 }
 

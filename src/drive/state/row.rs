@@ -265,9 +265,9 @@ pub(super) mod tests {
             let row = row(&hits, &[300_000, 1_000_000]);
             let back = Row::decode(&row.encode()).unwrap();
             for (name, slot) in &row.groups {
-                let over = if slot.over.is_empty() { vec![0, 0] } else { slot.over.clone() };
+                let over = if slot.over.is_empty() { vec![0, 0] } else { slot.over.to_vec() };
                 let read = &back.groups[name].over;
-                prop_assert!(read == &over || (read.is_empty() && over == [0, 0]), "{:?} {:?}", over, read);
+                prop_assert!(read.as_slice() == over || (read.is_empty() && over == [0, 0]), "{:?} {:?}", over, read);
             }
         }
 
@@ -298,8 +298,8 @@ pub(super) mod tests {
         let mut old = row(&[(1, 200, 0, Some(400_000))], &[300_000, 900_000]);
         old.add(&row(&[(1, 200, 0, Some(400_000))], &[300_000, 500_000]));
         assert_eq!(vec![300_000], old.limits);
-        assert_eq!(vec![2], old.groups[&1].over);
+        assert_eq!([2], old.groups[&1].over.as_slice());
         old.fit(&[100_000, 300_000]);
-        assert_eq!(vec![2, 2], old.groups[&1].over);
+        assert_eq!([2, 2], old.groups[&1].over.as_slice());
     }
 }
