@@ -7,6 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::say;
 use crate::cli::settings::FailOn;
 use crate::cli::settings::Settings;
+use crate::drive::sequence::Follower;
 use crate::drive::sequence::Parts;
 use crate::stats::counts::ErrorRule;
 use crate::stats::snapshot::Snapshot;
@@ -51,20 +52,19 @@ impl Windows {
         self.gates.is_empty()
     }
 
-    /// Takes one closed second.
-    pub fn second(&mut self, parts: &Parts<'_>) {
-        let mut second = Second::default();
-        for (step, desks) in parts {
-            let part = Second::of(step, desks);
-            second.second = part.second;
-            second.groups.extend(part.groups);
-            second.lines.extend(part.lines);
-        }
-        self.gates.iter_mut().for_each(|(_, gate)| gate.second(&second));
-    }
-
     fn finish(self) -> Vec<(Condition, Option<Worst>)> {
         self.gates.into_iter().map(|(condition, gate)| (condition, gate.finish())).collect()
+    }
+}
+
+impl Follower for Windows {
+    fn second(&mut self, parts: &Parts<'_>) {
+        let mut second = Second::default();
+        for (step, all) in parts {
+            second.second = step.second;
+            second.extend(step, all.desks());
+        }
+        self.gates.iter_mut().for_each(|(_, gate)| gate.second(&second));
     }
 }
 

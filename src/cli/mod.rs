@@ -180,11 +180,7 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
         progress: &|bytes| progress.advance(bytes),
     };
     let mut windows = gate::Windows::of(settings);
-    let found = if windows.is_empty() {
-        analyze::read(&ask)
-    } else {
-        analyze::read_judged(&ask, Keep::All, &mut |parts| windows.second(parts))
-    };
+    let found = if windows.is_empty() { analyze::read(&ask) } else { analyze::read_judged(&ask, Keep::All, &mut windows) };
     progress.finish();
     for source in found.sources.iter().filter(|_| !settings.quiet) {
         if let Some(error) = &source.error {

@@ -1,5 +1,6 @@
 //! `replay`: the alerts that these rules would have raised on an archive. Sends nothing.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,14 +19,18 @@ use crate::cli::settings::Form;
 use crate::cli::settings::Settings;
 use crate::drive::analyze;
 use crate::drive::analyze::Read;
+use crate::drive::deploys::Deploys;
+use crate::drive::deploys::shown;
 use crate::drive::judge;
 use crate::drive::judge::Judge;
+use crate::drive::sequence::Follower;
 use crate::drive::sequence::Keep;
 use crate::drive::sequence::Parts;
 use crate::error::Error;
 use crate::stats::counts::ErrorRule;
+use crate::stats::deploys::Mark;
+use crate::stats::deploys::Turn;
 use crate::time::Timestamp;
-use crate::verdict::evidence::Mark;
 use crate::verdict::rule::Severity;
 use crate::verdict::timeline::Timeline;
 use crate::write::figures::clean;
@@ -74,18 +79,19 @@ pub fn play(settings: &Settings, setup: &judge::Setup, now: Timestamp) -> Result
         state: None,
         progress: &|bytes| progress.advance(bytes),
     };
-    let mut judge = Judge::new(setup);
-    for mark in deploys::given(settings, now)? {
-        judge.deployed(mark.service.as_deref(), Mark { at: mark.at, label: mark.label, source: mark.source.word().to_owned() });
-    }
-    let mut timeline = Timeline::default();
-    let read = analyze::read_judged(&ask, Keep::Seconds, &mut |parts| {
-        note(&mut timeline, parts, &setup.settings.errors, setup.settings.include_probes);
-        for told in judge.steps(parts) {
-            timeline.take(told.notice.change, &told.notice.decision, &told.notice.facts, &told.telling);
-        }
-    });
+    let mut player = Player {
+        judge: Judge::new(setup),
+        timeline: Timeline::default(),
+        given: deploys::given(settings, now)?,
+        deploys: Deploys::default(),
+        turns: BTreeSet::new(),
+        until: 0,
+        errors: &setup.settings.errors,
+        include_probes: setup.settings.include_probes,
+    };
+    let read = analyze::read_judged(&ask, Keep::Seconds, &mut player);
     progress.finish();
+    let Player { judge, mut timeline, .. } = player;
     timeline.budgets = judge.budget();
     for source in read.sources.iter().filter(|_| !settings.quiet) {
         if let Some(error) = &source.error {
@@ -98,9 +104,69 @@ pub fn play(settings: &Settings, setup: &judge::Setup, now: Timestamp) -> Result
     Ok(Played { timeline, read, warnings: judge.warnings().to_vec() })
 }
 
+/// Starts and ends of runs that are remembered.
+const TURNS: usize = 1_000;
+
+/// Judges the seconds of an archive, and notes what comes of it.
+struct Player<'a> {
+    judge: Judge,
+    timeline: Timeline,
+    given: Vec<Mark>,
+    deploys: Deploys,
+    /// Starts and ends of runs before `until`.
+    turns: BTreeSet<Turn>,
+    /// Seconds before it are judged.
+    until: u32,
+    errors: &'a ErrorRule,
+    include_probes: bool,
+}
+
+impl Follower for Player<'_> {
+    fn second(&mut self, parts: &Parts<'_>) {
+        note(&mut self.timeline, parts, self.errors, self.include_probes);
+        self.mark(parts);
+        let told = self.judge.steps(parts);
+        self.take(told);
+    }
+
+    fn renamed(&mut self, service: Option<&str>, method: &str, path: &str) {
+        let told = self.judge.renamed(service, method, path);
+        self.take(told);
+    }
+}
+
+impl Player<'_> {
+    fn take(&mut self, told: Vec<judge::Told>) {
+        for told in told {
+            self.timeline.take(told.notice.change, &told.notice.decision, &told.notice.facts, &told.telling);
+        }
+    }
+
+    /// Deploys that are known by the end of a second: an alert names the last one.
+    fn mark(&mut self, parts: &Parts<'_>) {
+        let Some(second) = parts.first().map(|(step, _)| step.second) else { return };
+        for (step, all) in parts {
+            self.deploys.see(step, all);
+            let at = |turn: &Turn| turn.at.second();
+            let open = |turn: &&Turn| at(turn) < i64::from(self.until);
+            let here = |turn: &&Turn| at(turn) <= i64::from(second);
+            self.turns.extend(all.doings().turns().skip_while(open).take_while(here).cloned());
+        }
+        self.until = second + 1;
+        while self.turns.len() > TURNS {
+            self.turns.pop_first();
+        }
+        for mark in self.deploys.settle(&self.given, self.turns.iter()) {
+            let (service, mark) = shown(&mark);
+            self.judge.deployed(service.as_deref(), mark);
+        }
+    }
+}
+
 /// Notes the second's requests and errors by service and route.
 fn note(timeline: &mut Timeline, parts: &Parts<'_>, errors: &ErrorRule, include_probes: bool) {
-    for (step, desks) in parts {
+    for (step, all) in parts {
+        let desks = all.desks();
         timeline.passed(step.second);
         let mut here: Vec<(u16, u64, u64)> = Vec::new();
         for (key, slot) in &step.groups {

@@ -10,8 +10,8 @@ use super::batch::Job;
 use super::batch::Told;
 use super::pipeline::Settings;
 use super::sequence;
+use super::sequence::Follower;
 use super::sequence::Keep;
-use super::sequence::Parts;
 use super::source::SourceForm;
 use super::state::reader::Range;
 use crate::error::Error;
@@ -106,8 +106,8 @@ pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
 
 /// Reads everything that was asked for in the order of time, and tells `second` of each second once it is closed. What
 /// stands in snapshots has no seconds.
-pub fn read_judged(ask: &Ask<'_>, keep: Keep, second: &mut dyn FnMut(&Parts<'_>)) -> Read {
-    read_by(ask, batch::CHUNK, |job| sequence::run(job, keep, second))
+pub fn read_judged(ask: &Ask<'_>, keep: Keep, follower: &mut dyn Follower) -> Read {
+    read_by(ask, batch::CHUNK, |job| sequence::run(job, keep, follower))
 }
 
 fn read_by(ask: &Ask<'_>, chunk: u64, run: impl FnOnce(&Job<'_>) -> (Snapshot, Vec<Told>)) -> Read {

@@ -7,7 +7,7 @@
 //!
 //! **Live**, with one listening `Snapshot` for all sources:
 //! 1. `snapshot.listen()` once, before the first line; `Judge::new(&setup)`, then `Judge::load` of what was stored;
-//! 2. as often as seconds close: `for step in snapshot.take_steps(end) { told.extend(judge.step(&step, snapshot.desks())) }`
+//! 2. as often as seconds close: `for step in snapshot.take_steps(end) { told.extend(judge.step(&step, &snapshot)) }`
 //!    and then `told.extend(judge.advance(end))`, `end` being the first second that is still open (newest event time less
 //!    the lateness; the wall clock less the lateness where no line comes): time without lines resolves and tells silence;
 //! 3. `told` holds every change with its reason; receivers get those for which [`Told::tells`], in this order;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 
 use crate::stats::failures::FailureKey;
-use crate::stats::snapshot::Desk;
+use crate::stats::snapshot::Snapshot;
 use crate::stats::snapshot::Step;
 use crate::stats::steps::Example;
 use crate::stats::steps::Raise;
@@ -99,17 +99,17 @@ impl Judge {
     }
 
     /// Takes one closed second in, later than all before it, and gives what it and the time before it changed.
-    pub fn step(&mut self, step: &Step, desks: &[Desk]) -> Vec<Told> {
-        self.steps(&[(step, desks)])
+    pub fn step(&mut self, step: &Step, all: &Snapshot) -> Vec<Told> {
+        self.steps(&[(step, all)])
     }
 
     /// The same for one second of several recordings: the steps of all that have one.
-    pub fn steps(&mut self, parts: &[(&Step, &[Desk])]) -> Vec<Told> {
+    pub fn steps(&mut self, parts: &[(&Step, &Snapshot)]) -> Vec<Told> {
         let groups = parts.iter().map(|(step, _)| step.groups.len()).sum();
         let mut whole = Second { groups: Vec::with_capacity(groups), ..Second::default() };
-        for (step, desks) in parts {
+        for (step, all) in parts {
             whole.second = step.second;
-            whole.extend(step, desks);
+            whole.extend(step, all.desks());
             step.raised.iter().for_each(|raise| self.recent.raise(step.second, raise));
             step.examples.iter().for_each(|example| self.recent.example(step.second, example));
         }
@@ -306,7 +306,6 @@ mod tests {
     use crate::stats::group::Layer;
     use crate::stats::latency::Bounds;
     use crate::stats::snapshot::Plan;
-    use crate::stats::snapshot::Snapshot;
     use crate::verdict::rule;
 
     fn listening() -> Snapshot {
@@ -361,7 +360,7 @@ mod tests {
         judge.deployed(None, mark);
         let mut told = Vec::new();
         for step in snapshot.take_steps(u32::MAX) {
-            told.extend(judge.step(&step, snapshot.desks()));
+            told.extend(judge.step(&step, &snapshot));
         }
         let fired = told.iter().find(|t| t.tells()).expect("an outage pages");
         let alert = &fired.telling.alert;
@@ -385,13 +384,13 @@ mod tests {
         };
         let whole = ids(&|snapshot, judge| {
             let steps = snapshot.take_steps(u32::MAX);
-            steps.iter().flat_map(|step| judge.step(step, snapshot.desks())).collect()
+            steps.iter().flat_map(|step| judge.step(step, &snapshot)).collect()
         });
         let live = ids(&|snapshot, judge| {
             let mut told = Vec::new();
             for end in (u32::try_from(START).unwrap()..).step_by(7).take(180) {
                 for step in snapshot.take_steps(end) {
-                    told.extend(judge.step(&step, snapshot.desks()));
+                    told.extend(judge.step(&step, &snapshot));
                 }
                 told.extend(judge.advance(end));
             }

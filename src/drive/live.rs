@@ -7,7 +7,6 @@
 //! has its own thread (`voice`), each sink too (`write::webhook`), and the server shows what was published last.
 
 mod clocks;
-mod deploys;
 mod judging;
 mod log;
 mod published;

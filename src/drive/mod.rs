@@ -6,6 +6,7 @@ mod blocks;
 pub mod book;
 pub mod clock;
 pub mod compare;
+pub mod deploys;
 pub mod examples;
 pub mod fetch;
 pub mod judge;

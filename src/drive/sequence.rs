@@ -36,8 +36,17 @@ use crate::time::Timestamp;
 /// Bytes of a history that are read at a time.
 const STRETCH: u64 = 4 << 20;
 
-/// One second of all recordings that have one.
-pub type Parts<'a> = [(&'a Step, &'a [Desk])];
+/// One second of all recordings that have one, each with what was recorded about then.
+pub type Parts<'a> = [(&'a Step, &'a Snapshot)];
+
+/// Whoever follows the seconds of archives.
+pub trait Follower {
+    /// A second is closed, later than all before it.
+    fn second(&mut self, parts: &Parts<'_>);
+
+    /// A route of a service (service, method, path) is counted under another name from now on.
+    fn renamed(&mut self, _: Option<&str>, _: &str, _: &str) {}
+}
 
 /// What is kept beside the seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +57,8 @@ pub enum Keep {
     Seconds,
 }
 
-/// Reads everything, and tells `second` of each closed second, in ascending order.
-pub fn run(job: &Job<'_>, keep: Keep, second: &mut dyn FnMut(&Parts<'_>)) -> (Snapshot, Vec<Told>) {
+/// Reads everything, and tells `follower` of each closed second, in ascending order.
+pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot, Vec<Told>) {
     let opened: Vec<Opened> = job.files.iter().map(|_| Opened::default()).collect();
     let mut sequence = Sequence {
         job,
@@ -97,12 +106,12 @@ pub fn run(job: &Job<'_>, keep: Keep, second: &mut dyn FnMut(&Parts<'_>)) -> (Sn
                 break;
             }
             // While others read, what is closed by now is judged.
-            sequence.judge(second);
+            sequence.judge(follower);
             let Ok((reader, stretch)) = answers.recv() else { break };
             busy -= 1;
             sequence.take(reader, stretch);
         }
-        sequence.judge(second);
+        sequence.judge(follower);
     });
     sequence.end(&opened)
 }
@@ -124,6 +133,7 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep) -> Vec<Box<Re
                 form: None,
                 carry: None,
                 book: Book::default(),
+                known: Vec::new(),
             })),
         }
     }
@@ -144,6 +154,8 @@ struct Reader<'a> {
     form: Option<Arc<SourceForm>>,
     carry: Option<Carry>,
     book: Book,
+    /// The routes as the last stretch left them: what a path is called is learned from the whole history.
+    known: Vec<Desk>,
 }
 
 /// Stretches of a history that may wait for others.
@@ -176,6 +188,8 @@ impl<'a> Reader<'a> {
     fn advance(&mut self) -> Stretch {
         let mut snapshot = empty(self.job);
         snapshot.listen();
+        snapshot.tell_folds();
+        snapshot.know_routes(std::mem::take(&mut self.known));
         if self.keep == Keep::Seconds {
             snapshot.only_steps();
         }
@@ -187,7 +201,8 @@ impl<'a> Reader<'a> {
             (_, form) if self.files.is_empty() => self.finish(form.as_ref(), &mut stretch),
             _ => {}
         }
-        stretch.steps = stretch.snapshot.take_steps(u32::MAX).into();
+        stretch.snapshot.close();
+        self.known = stretch.snapshot.known_routes();
         let newest = self.carry.as_ref().and_then(|carry| carry.newest);
         stretch.open = if stretch.ended { u32::MAX } else { first_open(newest, self.job.settings.lateness_us) };
         stretch
@@ -323,6 +338,7 @@ impl<'a> Sequence<'a> {
         }
         let number = self.number;
         self.number += 1;
+        stretch.steps = stretch.snapshot.take_steps(u32::MAX).into();
         let head = stretch.steps.front().map(|step| step.second);
         self.stretches.insert(number, (at, stretch));
         match head {
@@ -332,7 +348,7 @@ impl<'a> Sequence<'a> {
     }
 
     /// Tells of all seconds that no history can add to.
-    fn judge(&mut self, second: &mut dyn FnMut(&Parts<'_>)) {
+    fn judge(&mut self, follower: &mut dyn Follower) {
         let open = self.open();
         let mut here: Vec<u64> = Vec::new();
         while let Some(next) = self.heads.peek().map(|head| head.0.0).filter(|next| *next < open) {
@@ -345,18 +361,22 @@ impl<'a> Sequence<'a> {
             here.sort_by_key(|number| (self.stretches.get(number).map(|stretch| stretch.0), *number));
             if next >= self.judged {
                 let stretches = here.iter().filter_map(|number| self.stretches.get(number));
-                let parts: Vec<(&Step, &[Desk])> =
-                    stretches.filter_map(|(_, s)| Some((s.steps.front()?, s.snapshot.desks()))).collect();
-                second(&parts);
+                let parts: Vec<(&Step, &Snapshot)> =
+                    stretches.filter_map(|(_, s)| Some((s.steps.front()?, &s.snapshot))).collect();
+                follower.second(&parts);
                 self.judged = next + 1;
             }
             for number in &here {
                 let Some((_, stretch)) = self.stretches.get_mut(number) else { continue };
                 stretch.steps.pop_front();
-                match stretch.steps.front().map(|step| step.second) {
-                    Some(second) => self.heads.push(Reverse((second, *number))),
-                    None => self.settle(*number),
+                if let Some(next) = stretch.steps.front().map(|step| step.second) {
+                    self.heads.push(Reverse((next, *number)));
+                    continue;
                 }
+                for (service, method, path) in stretch.snapshot.take_folds() {
+                    follower.renamed(service.as_deref(), &method, &path);
+                }
+                self.settle(*number);
             }
         }
     }

@@ -78,7 +78,7 @@ impl Doings {
     }
 
     /// Starts and ends of runs in order of time: the latest [`EVENTS`].
-    pub fn turns(&self) -> impl Iterator<Item = &Turn> {
+    pub fn turns(&self) -> impl ExactSizeIterator<Item = &Turn> {
         self.turns.iter()
     }
 

@@ -759,6 +759,27 @@ impl Snapshot {
         }
     }
 
+    /// The desks as they stand, without a figure: for [`Snapshot::know_routes`] of the next recording.
+    pub fn known_routes(&self) -> Vec<Desk> {
+        let bare = |era: &Era| Era { version: era.version.clone(), since: era.since, ..Era::default() };
+        let desk = |desk: &Desk| Desk {
+            service: desk.service.clone(),
+            layer: desk.layer,
+            router: desk.router.clone(),
+            eras: desk.eras.iter().map(bare).collect(),
+            last_version: desk.last_version.clone(),
+            last_since: desk.last_since,
+            last_era: desk.last_era,
+            lanes: desk.eras.iter().map(|_| Vec::new()).collect(),
+        };
+        self.desks.iter().map(desk).collect()
+    }
+
+    /// Begins with what another recording knew of routes. Nothing may have been recorded yet.
+    pub fn know_routes(&mut self, known: Vec<Desk>) {
+        self.desks = known;
+    }
+
     /// Makes everything recorded visible to the readers below.
     pub fn close(&mut self) {
         self.flush();

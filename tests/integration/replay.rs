@@ -127,3 +127,69 @@ fn a_replay_fails_on_what_it_was_asked_to_fail_on() {
         assert!(text.contains(words), "{words}:\n{text}");
     }
 }
+
+/// One request a tenth of a second for two hours, of the middleware that `explain --fix` prints; from one hour on the
+/// second version answers, and a minute later two of three fail.
+fn versions() -> String {
+    let mut out = String::new();
+    for second in 0..7_200 {
+        for tenth in 0..10 {
+            let version = if second < 3_600 { "1.4.0" } else { "1.5.0" };
+            let status = if second >= 3_660 && tenth % 3 > 0 { 500 } else { 200 };
+            let (hour, minute) = (second / 3_600, second / 60 % 60);
+            let time = format!("2026-11-22T0{hour}:{minute:02}:{:02}.{tenth}00Z", second % 60);
+            writeln!(
+                out,
+                r#"{{"time":"{time}","method":"GET","route":"/pay","path":"/pay","status":{status},"duration_ms":12.5,"version":"{version}"}}"#
+            )
+            .unwrap();
+        }
+    }
+    out
+}
+
+#[test]
+fn an_alert_of_an_archive_names_the_version_that_its_log_shows() {
+    let folder = Folder::new();
+    folder.write("app.log", versions());
+    let report = run(&mut folder.vitalog(&["replay", "app.log", "-o", "json"]), None).report();
+    let deploy = &report["alerts"][0]["evidence"]["deploy"];
+    assert_eq!(Some("1.5.0"), deploy["label"].as_str(), "{}", report["alerts"][0]);
+    assert_eq!(Some("2026-11-22T01:00:00Z"), deploy["at"].as_str(), "{deploy}");
+}
+
+/// Words that hardly two requests share, so many that they become one route. Right after a stretch of four megabytes was
+/// read one request in two fails, and soon the log ends: too few words to learn from by themselves.
+#[test]
+fn routes_of_many_paths_are_called_in_an_archive_what_they_are_called_live() {
+    let folder = Folder::new();
+    folder.write("each.toml", "[[rule]]\nname = \"route\"\nwhen = \"error_rate > 20% over 1m on each\"\nmin_requests = 20\n");
+    let mut random = Random::new(11);
+    let mut text = String::new();
+    let mut since = 0;
+    for n in 0_i64.. {
+        let bits = random.below(1 << 24);
+        let word: String = (0..6).map(|at| char::from(b'a' + u8::try_from(bits >> (4 * at) & 15).unwrap())).collect();
+        let path = format!("/tag/{word}");
+        since += i64::from(text.len() > 17 << 18);
+        if since > 3_000 {
+            break;
+        }
+        let status = if since > 0 && n % 2 == 0 { 500 } else { 200 };
+        let at = stamp(START + n / 20);
+        writeln!(text, "10.0.0.1 - - {at} \"GET {path} HTTP/1.1\" {status} 5 \"-\" \"a browser\" 20000").unwrap();
+    }
+    folder.write("a.log", &text);
+    let ids = |value: &Value| -> Vec<String> {
+        value["alerts"].as_array().unwrap().iter().map(|a| format!("{} {}", a["id"], a["route"])).collect()
+    };
+    let arguments = ["tail", "-", "--from-start", "-c", "each.toml", "--format", FORMAT, "-o", "json"];
+    let outcome = run(&mut folder.vitalog(&arguments), Some(text.as_bytes()));
+    let told = outcome.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let live: Vec<String> = told
+        .filter(|object| object["type"] == "alert" && object["state"] == "firing")
+        .map(|alert| format!("{} {}", alert["id"], alert["route"]))
+        .collect();
+    assert!(live.iter().any(|alert| alert.contains("/tag/{")), "{live:?}");
+    assert_eq!(live, ids(&replayed(&folder, &["-c", "each.toml", "a.log"])));
+}

@@ -12,8 +12,6 @@ use super::Options;
 use super::QUIET_US;
 use super::Setup;
 use super::clocks;
-use super::deploys;
-use super::deploys::Deploys;
 use super::fresh;
 use super::judging;
 use super::log::Log;
@@ -21,6 +19,8 @@ use super::published::Answer;
 use super::published::Question;
 use super::system;
 use crate::drive::clock;
+use crate::drive::deploys;
+use crate::drive::deploys::Deploys;
 use crate::drive::judge::Judge;
 use crate::drive::judge::Told;
 use crate::drive::pipeline;
@@ -156,7 +156,7 @@ impl Turn {
             } else if second.second >= turn.judge_saved {
                 // judged before, and told: only the engine has to see it again
                 let step = second.step(&mut all);
-                drop(turn.judge.step(&step, all.desks()));
+                drop(turn.judge.step(&step, &all));
                 turn.deploys.see(&step, &all);
             }
         }
@@ -335,11 +335,11 @@ impl Live<'_> {
         for (_, open) in std::mem::replace(&mut turn.pending, later) {
             let step = Step { raised: open.raised, examples: open.examples, ..open.second.step(&mut self.all) };
             turn.deploys.see(&step, &self.all);
-            for mark in turn.deploys.settle(&self.setup.asked.deploys, &self.all) {
+            for mark in turn.deploys.settle(&self.setup.asked.deploys, self.all.doings().turns()) {
                 let (service, mark) = deploys::shown(&mark);
                 turn.judge.deployed(service.as_deref(), mark);
             }
-            told.extend(turn.judge.step(&step, self.all.desks()));
+            told.extend(turn.judge.step(&step, &self.all));
         }
         for (service, method, path) in self.all.take_folds() {
             told.extend(turn.judge.renamed(service.as_deref(), &method, &path));

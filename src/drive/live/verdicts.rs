@@ -5,7 +5,7 @@
 //! the service has an alert that pages.
 
 use super::Live;
-use super::deploys::is_about_one;
+use crate::drive::deploys::is_about_one;
 use crate::stats::deploys::Mark;
 use crate::stats::snapshot::Snapshot;
 use crate::time::SECOND;

@@ -1,4 +1,4 @@
-//! Deploy marks of a live run, found as its seconds close: what was given, what the log shows.
+//! Deploy marks found as seconds close, of a live log or an archive: what was given, what the log shows.
 //!
 //! What a mark is, `stats::deploys` says; here the evidence is gathered that it asks for, bounded, and saved with the
 //! state so that a restart forgets no version. Marks are settled anew when there is new evidence.
@@ -27,7 +27,7 @@ const SERVICES: usize = 1_000;
 
 /// What is known of deploys.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Deploys {
+pub(crate) struct Deploys {
     takeovers: Vec<(Option<String>, Takeovers)>,
     /// Versions that took over.
     found: Vec<Mark>,
@@ -51,24 +51,27 @@ pub(super) struct Deploys {
 
 impl Deploys {
     /// What was saved; nothing where that cannot be read.
-    pub(super) fn load(saved: Option<&Vec<u8>>) -> Self {
+    pub(crate) fn load(saved: Option<&Vec<u8>>) -> Self {
         let loaded = saved.and_then(|bytes| postcard::from_bytes(bytes).ok());
         Self { fresh: true, ..loaded.unwrap_or_default() }
     }
 
     /// What is to be saved, if it has changed.
-    pub(super) fn take_change(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_change(&mut self) -> Option<Vec<u8>> {
         std::mem::take(&mut self.changed).then(|| postcard::to_stdvec(self).unwrap_or_default())
     }
 
     /// All marks, ascending.
-    pub(super) fn marks(&self) -> &[Mark] {
+    pub(crate) fn marks(&self) -> &[Mark] {
         &self.marks
     }
 
     /// Takes a closed second in, whose numbers are those of `all`.
-    pub(super) fn see(&mut self, step: &Step, all: &Snapshot) {
+    pub(crate) fn see(&mut self, step: &Step, all: &Snapshot) {
         let at = Timestamp::from_seconds(step.second.into());
+        if self.is_told_nothing(step, all) {
+            return;
+        }
         let mut counts: BTreeMap<&Option<String>, BTreeMap<String, u64>> = BTreeMap::new();
         for (key, slot) in &step.groups {
             let Some(desk) = all.desks().get(usize::from(key.desk)) else { continue };
@@ -106,19 +109,30 @@ impl Deploys {
         self.found.drain(..beyond);
     }
 
+    /// Whether a second is of services that have begun, without a version.
+    fn is_told_nothing(&self, step: &Step, all: &Snapshot) -> bool {
+        let mut last = None;
+        step.groups.iter().all(|(key, _)| {
+            let Some(desk) = all.desks().get(usize::from(key.desk)) else { return true };
+            let unversioned = desk.eras.get(usize::from(key.era)).is_none_or(|e| e.version.is_empty());
+            let begun = last == Some(key.desk) || self.begun.contains_key(&desk.service);
+            last = Some(key.desk);
+            unversioned && begun
+        })
+    }
+
     /// Other marks are given from now on.
-    pub(super) fn given_anew(&mut self) {
+    pub(crate) fn given_anew(&mut self) {
         self.fresh = true;
     }
 
-    /// Settles what is known, and gives marks that are new.
-    pub(super) fn settle(&mut self, given: &[Mark], all: &Snapshot) -> Vec<Mark> {
-        let turns: Vec<&Turn> = all.doings().turns().collect();
+    /// Settles what is known with all starts and ends of runs so far, and gives marks that are new.
+    pub(crate) fn settle<'t>(&mut self, given: &[Mark], turns: impl ExactSizeIterator<Item = &'t Turn>) -> Vec<Mark> {
         if !self.fresh && turns.len() == self.turns {
             return Vec::new();
         }
         (self.fresh, self.turns) = (false, turns.len());
-        let mut marks = settle(given, &turns, &self.found, &self.begun);
+        let mut marks = settle(given, &turns.collect::<Vec<_>>(), &self.found, &self.begun);
         let beyond = marks.len().saturating_sub(MARKS);
         marks.drain(..beyond);
         let new = marks.iter().filter(|mark| !self.marks.iter().any(|known| same(known, mark))).cloned().collect();
@@ -128,7 +142,7 @@ impl Deploys {
     }
 
     /// Marks that lie `after_s` seconds before `now` or longer, whose verdict of then was not given. They count as given.
-    pub(super) fn due(&mut self, after_s: u32, now: u32) -> Vec<Mark> {
+    pub(crate) fn due(&mut self, after_s: u32, now: u32) -> Vec<Mark> {
         let reached = |mark: &&Mark| mark.at.second() + i64::from(after_s) <= i64::from(now);
         let given = |mark: &&Mark| self.judged.iter().any(|(known, s)| *s == after_s && same(known, mark));
         let due: Vec<Mark> = self.marks.iter().filter(reached).filter(|mark| !given(mark)).cloned().collect();
@@ -140,7 +154,7 @@ impl Deploys {
     }
 
     /// Whether the sinks are to be told of a deploy: once.
-    pub(super) fn tell(&mut self, mark: &Mark) -> bool {
+    pub(crate) fn tell(&mut self, mark: &Mark) -> bool {
         if self.told.iter().any(|known| same(known, mark)) {
             return false;
         }
@@ -153,7 +167,7 @@ impl Deploys {
 }
 
 /// Whether a mark is about one service, not about all.
-pub(super) fn is_about_one(mark: &Mark) -> bool {
+pub(crate) fn is_about_one(mark: &Mark) -> bool {
     mark.source > Source::File
 }
 
@@ -163,7 +177,7 @@ fn same(a: &Mark, b: &Mark) -> bool {
 }
 
 /// A mark as alerts show it, and whose it is.
-pub(super) fn shown(mark: &Mark) -> (Option<String>, evidence::Mark) {
+pub(crate) fn shown(mark: &Mark) -> (Option<String>, evidence::Mark) {
     let evidence = evidence::Mark { at: mark.at, label: mark.label.clone(), source: mark.source.word().to_owned() };
     (mark.service.clone(), evidence)
 }
