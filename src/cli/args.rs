@@ -226,6 +226,7 @@ const REPLAY_EXAMPLES: &str = "Examples:
   vitalog replay logs/ -c new.toml             would these rules have woken anyone?
   vitalog replay app.log -o json               each alert, each firing, the budgets
   vitalog replay app.log --fail-on-alert page  exit 1 where one would have paged
+  vitalog replay --state shop.db --since 7d    of what a 'tail' saved, to the minute
 
 Nothing is sent. Live and replay share one engine: the alerts are those that 'tail' would have raised, with the same ids.";
 
@@ -252,6 +253,9 @@ pub struct Replay {
     /// File of deploys, a line each: TIME LABEL
     #[arg(long, value_name = "FILE", env = "VITALOG_DEPLOYS", hide_env = true, help_heading = "Scope")]
     pub deploys: Option<PathBuf>,
+    /// Read what a 'tail' saved in this state, by the minute, instead of logs; it may be running
+    #[arg(long, value_name = "FILE", env = "VITALOG_STATE", hide_env = true, help_heading = "Scope")]
+    pub state: Option<PathBuf>,
     /// text or json, to a file or to standard output (repeatable) [default: text]
     #[arg(short, long, value_name = "FORM[=FILE]", env = "VITALOG_OUTPUT", hide_env = true, help_heading = "Output")]
     pub output: Vec<OsString>,
@@ -276,8 +280,8 @@ pub enum AtLeast {
 impl Replay {
     /// What it shares with `analyze`: how to read and how to talk.
     pub fn analyze(self) -> Analyze {
-        let Self { since, until, include_probes, deploy, deploys, .. } = self;
-        let scope = Scope { since, until, route: None, include_probes, deploy, deploys, state: None };
+        let Self { since, until, include_probes, deploy, deploys, state, .. } = self;
+        let scope = Scope { since, until, route: None, include_probes, deploy, deploys, state };
         let output = Output { output: self.output, fail_on: Vec::new() };
         Analyze { reading: self.reading, scope, output, talk: self.talk }
     }

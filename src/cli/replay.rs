@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use crate::cli::args;
 use crate::cli::cores;
@@ -26,10 +29,12 @@ use crate::drive::judge::Judge;
 use crate::drive::sequence::Follower;
 use crate::drive::sequence::Keep;
 use crate::drive::sequence::Parts;
+use crate::drive::state::reader::Reader;
 use crate::error::Error;
 use crate::stats::counts::ErrorRule;
 use crate::stats::deploys::Mark;
 use crate::stats::deploys::Turn;
+use crate::stats::snapshot::Snapshot;
 use crate::time::Timestamp;
 use crate::verdict::rule::Severity;
 use crate::verdict::timeline::Timeline;
@@ -43,6 +48,9 @@ pub fn replay(typed: args::Replay, around: &Environment<'_>) -> Result<Option<Ex
     let Some(settings) = Settings::of(typed.analyze(), around)? else { return Ok(None) };
     if let Some(other) = settings.outputs.iter().find(|o| !matches!(o.form, Form::Text | Form::Json)) {
         return Err(Error::usage(format!("'--output {}': 'replay' writes text or json", other.form.name())));
+    }
+    if settings.state.is_some() && !settings.paths.is_empty() {
+        return Err(Error::usage("'--state': 'replay' reads a state alone (leave the paths out)".to_owned()));
     }
     let setup = rules::setup(&settings.config, settings.include_probes);
     let played = play(&settings, &setup, around.now)?;
@@ -90,6 +98,9 @@ pub fn play(settings: &Settings, setup: &judge::Setup, now: Timestamp) -> Result
         include_probes: setup.settings.include_probes,
     };
     let read = analyze::read_judged(&ask, Keep::Seconds, &mut player);
+    if let Some(path) = &settings.state {
+        player.follow(path, settings, Snapshot::empty(ask.plan))?;
+    }
     progress.finish();
     let Player { judge, mut timeline, .. } = player;
     timeline.budgets = judge.budget();
@@ -135,7 +146,29 @@ impl Follower for Player<'_> {
     }
 }
 
+/// What is to be known of a replay of a state.
+const BY_THE_MINUTE: &str = "a state keeps minutes, and seconds of the last ten minutes: times are right to the minute, and \
+     latencies older than two days are not judged";
+
 impl Player<'_> {
+    /// Follows what a live run saved.
+    fn follow(&mut self, path: &Path, settings: &Settings, mut all: Snapshot) -> Result<(), Error> {
+        let mut state = Reader::open(path)?;
+        self.given.extend(Deploys::load(state.kept("deploys")?.as_ref()).marks().iter().cloned());
+        let (since, until) = (settings.since.unwrap_or(Timestamp(0)), settings.until.unwrap_or(Timestamp(i64::MAX)));
+        let limits = Arc::clone(&all.plan().limits_us);
+        let covers = state.follow(since, until, &limits, &mut |second| {
+            let step = second.step(&mut all);
+            self.second(&[(&step, &all)]);
+        })?;
+        let second = |time: Timestamp| u32::try_from(time.second()).unwrap_or(0);
+        self.timeline.span = covers.map(|(from, to)| (second(from), second(to).saturating_sub(1)));
+        if !settings.quiet {
+            say(BY_THE_MINUTE);
+        }
+        Ok(())
+    }
+
     fn take(&mut self, told: Vec<judge::Told>) {
         for told in told {
             self.timeline.take(told.notice.change, &told.notice.decision, &told.notice.facts, &told.telling);
@@ -168,7 +201,7 @@ fn note(timeline: &mut Timeline, parts: &Parts<'_>, errors: &ErrorRule, include_
     for (step, all) in parts {
         let desks = all.desks();
         timeline.passed(step.second);
-        let mut here: Vec<(u16, u64, u64)> = Vec::new();
+        let mut here: SmallVec<[(u16, u64, u64); 4]> = SmallVec::new();
         for (key, slot) in &step.groups {
             let Some(desk) = desks.get(usize::from(key.desk)) else { continue };
             let route = desk.router.key(key.route);

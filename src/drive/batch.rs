@@ -34,6 +34,8 @@ use crate::time::Timestamp;
 
 /// Bytes of a large plain file that one thread takes at a time.
 pub const CHUNK: u64 = 16 << 20;
+/// Bytes of a chunk, at least: less is not worth a thread.
+const SMALLEST: u64 = 4 << 20;
 
 /// A file of a rotated log that begins so long before the older one ends was not made by one process, in microseconds.
 const OVERLAP_US: i64 = 60 * crate::time::SECOND;
@@ -121,7 +123,12 @@ fn tasks(job: &Job<'_>) -> Vec<Vec<Task>> {
     let of_file = |(file, of): (usize, &File)| {
         let length =
             (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
-        let chunks = length.filter(|l| *l >= 2 * job.chunk && of.skip == 0).map(|l| (l, l.div_ceil(job.chunk)));
+        let chunks = length.filter(|_| of.skip == 0).and_then(|length| {
+            // a file of a few chunks is shared out evenly
+            let even = length / job.threads.max(1) as u64;
+            let chunk = even.clamp(SMALLEST.min(job.chunk), job.chunk);
+            (length >= 2 * chunk).then(|| (length, length.div_ceil(chunk)))
+        });
         let borders = chunks.and_then(|(length, shares)| line_starts(&of.path, length, shares).ok());
         match borders {
             Some(borders) => borders.windows(2).map(|b| Task::Chunk { file, from: b[0], to: b[1] }).collect(),

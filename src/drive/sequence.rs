@@ -15,6 +15,8 @@ use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::thread;
 
+use smallvec::SmallVec;
+
 use super::batch::Job;
 use super::batch::Told;
 use super::batch::empty;
@@ -202,7 +204,7 @@ impl<'a> Reader<'a> {
             _ => {}
         }
         stretch.snapshot.close();
-        self.known = stretch.snapshot.known_routes();
+        self.known = stretch.snapshot.hand_over();
         let newest = self.carry.as_ref().and_then(|carry| carry.newest);
         stretch.open = if stretch.ended { u32::MAX } else { first_open(newest, self.job.settings.lateness_us) };
         stretch
@@ -361,7 +363,7 @@ impl<'a> Sequence<'a> {
             here.sort_by_key(|number| (self.stretches.get(number).map(|stretch| stretch.0), *number));
             if next >= self.judged {
                 let stretches = here.iter().filter_map(|number| self.stretches.get(number));
-                let parts: Vec<(&Step, &Snapshot)> =
+                let parts: SmallVec<[(&Step, &Snapshot); 4]> =
                     stretches.filter_map(|(_, s)| Some((s.steps.front()?, &s.snapshot))).collect();
                 follower.second(&parts);
                 self.judged = next + 1;

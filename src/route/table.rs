@@ -118,7 +118,7 @@ pub struct Router {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    key: RouteKey,
+    key: Arc<RouteKey>,
     space: Space,
     method: usize,
     hash: u64,
@@ -229,6 +229,28 @@ impl Router {
         &self.entries[id.0 as usize].key
     }
 
+    /// A table that only knows the keys behind the numbers given so far; finding routes is left to the other one.
+    pub fn names(&self) -> Self {
+        Self {
+            templates: Arc::clone(&self.templates),
+            settings: self.settings.clone(),
+            entries: self.entries.clone(),
+            free: self.free.clone(),
+            slots: Vec::new(),
+            known: Vec::new(),
+            memo: Vec::new(),
+            log: self.log,
+            answered: self.answered,
+            refused: self.refused,
+            rules: Rules::default(),
+            folding: false,
+            next_fold: usize::MAX,
+            decoded: Vec::new(),
+            text: Vec::new(),
+            folded: String::new(),
+        }
+    }
+
     /// The number for another table's key, for merging. Then, too, look at [`Router::due`].
     pub fn adopt(&mut self, key: &RouteKey) -> RouteId {
         let method = method_number(key.method.as_bytes());
@@ -246,7 +268,7 @@ impl Router {
                 self.collapsed(method, &key.path)
             }
         };
-        let own = &mut self.entries[id as usize].key;
+        let own = Arc::make_mut(&mut self.entries[id as usize].key);
         own.streaming |= key.streaming && own.path == key.path;
         RouteId(id)
     }
@@ -318,7 +340,7 @@ impl Router {
             let (method, streaming) = (self.entries[id as usize].method, self.entries[id as usize].key.streaming);
             if self.entries[id as usize].key.path != path {
                 let new = self.sure(Space::Answered, method, &path);
-                self.entries[new as usize].key.streaming |= streaming;
+                Arc::make_mut(&mut self.entries[new as usize].key).streaming |= streaming;
                 self.entries[id as usize].space = Space::Free;
                 self.answered.count -= 1;
                 moved.push((id, new));
@@ -406,7 +428,7 @@ impl Router {
             let template = &templates.list()[number];
             let space = if template.by == NamedBy::Openapi { Space::Openapi } else { Space::Pattern };
             let id = self.sure(space, method, &template.path);
-            self.entries[id as usize].key.streaming |= template.streams & (1 << method) != 0;
+            Arc::make_mut(&mut self.entries[id as usize].key).streaming |= template.streams & (1 << method) != 0;
             self.known[at] = id;
         }
         self.known[at]
@@ -498,6 +520,7 @@ impl Router {
         let key = RouteKey { method: name.to_owned(), path: path.to_owned(), by, refused, probe, streaming };
         let fixed = space == Space::Answered && self.is_fixed(method, path);
         let authenticated = is(&self.settings.authenticated);
+        let key = Arc::new(key);
         let entry = Entry { key, space, method, hash: hash(seed(method, space), path.as_bytes()), fixed, authenticated };
         let id = if let Some(id) = self.free.pop() {
             self.entries[id as usize] = entry;

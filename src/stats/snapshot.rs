@@ -759,20 +759,24 @@ impl Snapshot {
         }
     }
 
-    /// The desks as they stand, without a figure: for [`Snapshot::know_routes`] of the next recording.
-    pub fn known_routes(&self) -> Vec<Desk> {
+    /// Hands the desks over, without a figure, to [`Snapshot::know_routes`] of the next recording. Nothing more can be
+    /// recorded here; what was recorded keeps its names.
+    pub fn hand_over(&mut self) -> Vec<Desk> {
         let bare = |era: &Era| Era { version: era.version.clone(), since: era.since, ..Era::default() };
-        let desk = |desk: &Desk| Desk {
+        let desk = |desk: &mut Desk| Desk {
             service: desk.service.clone(),
             layer: desk.layer,
-            router: desk.router.clone(),
+            router: {
+                let names = desk.router.names();
+                std::mem::replace(&mut desk.router, names)
+            },
             eras: desk.eras.iter().map(bare).collect(),
             last_version: desk.last_version.clone(),
             last_since: desk.last_since,
             last_era: desk.last_era,
             lanes: desk.eras.iter().map(|_| Vec::new()).collect(),
         };
-        self.desks.iter().map(desk).collect()
+        self.desks.iter_mut().map(desk).collect()
     }
 
     /// Begins with what another recording knew of routes. Nothing may have been recorded yet.

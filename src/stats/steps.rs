@@ -179,7 +179,11 @@ impl Steps {
         let mut lines = apart(&mut self.lines, |l| l.0 < end);
         let mut moments = apart(&mut self.moments, |m| m.second < end);
         let mut huge = apart(&mut self.huge, |h| h.0 < end);
-        moments.sort_unstable_by_key(|m| u64::from(m.second) << 32 | u64::from(m.group));
+        // As a rule they come in order of time, and few share a second.
+        moments.sort_by_key(|m| m.second);
+        for of_second in moments.chunk_by_mut(|a, b| a.second == b.second) {
+            of_second.sort_unstable_by_key(|m| m.group);
+        }
         huge.sort_by_key(|h| (h.0, h.1));
         lines.sort_by_key(|l| (l.0, l.1));
         let mut closed = Closed { steps: Vec::new(), key };
@@ -189,18 +193,18 @@ impl Steps {
             for here in of_second.chunk_by(|a, b| a.group == b.group) {
                 let Some(first) = here.first() else { continue };
                 while let Some((second, group, slot)) = huge.next_if(|h| (h.0, h.1) < (first.second, first.group)) {
-                    closed.add(second, group, slot, 1);
+                    closed.add(second, group, &slot);
                 }
-                let mut slot = Slot::new(first.second);
+                let slot = closed.slot(first.second, first.group, std::mem::take(&mut room));
                 for moment in here {
                     let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
                     let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
                     slot.record(moment.status, bytes, latency_us, limits_us);
                 }
-                closed.add(first.second, first.group, slot, std::mem::take(&mut room));
+                slot.tidy();
             }
         }
-        huge.for_each(|(second, group, slot)| closed.add(second, group, slot, 1));
+        huge.for_each(|(second, group, slot)| closed.add(second, group, &slot));
         let mut steps = closed.steps;
         let mut place = 0;
         for (second, desk, lines) in lines {
@@ -255,23 +259,26 @@ struct Closed<K> {
 }
 
 impl<K: Fn(u32) -> GroupKey> Closed<K> {
-    /// Adds what a group did; seconds and groups come ascending. `room`: how many groups may come with a new second.
-    fn add(&mut self, second: u32, group: u32, mut slot: Slot, room: usize) {
+    fn add(&mut self, second: u32, group: u32, slot: &Slot) {
+        let here = self.slot(second, group, 1);
+        here.add(slot);
+        here.tidy();
+    }
+
+    /// Where what a group did is to be added; seconds and groups come ascending. `room`: how many groups may come with a
+    /// new second.
+    fn slot(&mut self, second: u32, group: u32, room: usize) -> &mut Slot {
         let key = (self.key)(group);
         if self.steps.last().is_none_or(|last| last.second != second) {
-            self.steps.push(Step { second, groups: Vec::with_capacity(room), ..Step::default() });
+            self.steps.push(Step { second, groups: Vec::with_capacity(room.max(1)), ..Step::default() });
         }
-        let Some(step) = self.steps.last_mut() else { return };
-        match step.groups.last_mut() {
-            Some((same, own)) if *same == key => {
-                own.add(&slot);
-                own.tidy();
-            }
-            _ => {
-                slot.tidy();
-                step.groups.push((key, slot));
-            }
+        let last = self.steps.len() - 1;
+        let groups = &mut self.steps[last].groups;
+        if groups.last().is_none_or(|(same, _)| *same != key) {
+            groups.push((key, Slot::new(second)));
         }
+        let last = groups.len() - 1;
+        &mut groups[last].1
     }
 }
 

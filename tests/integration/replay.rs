@@ -193,3 +193,29 @@ fn routes_of_many_paths_are_called_in_an_archive_what_they_are_called_live() {
     assert!(live.iter().any(|alert| alert.contains("/tag/{")), "{live:?}");
     assert_eq!(live, ids(&replayed(&folder, &["-c", "each.toml", "a.log"])));
 }
+
+#[test]
+fn what_a_live_run_saved_is_replayed_to_the_minute() {
+    let folder = Folder::new();
+    let text = log(7, 6, Some(9000), |second| second);
+    folder.write("a.log", &text);
+    let told = run(&mut folder.vitalog(&["tail", "-", "--format", FORMAT, "--state", "a.db"]), Some(text.as_bytes()));
+    assert_eq!(Some(0), told.code, "{}", told.err);
+    let outcome = run(&mut folder.vitalog(&["replay", "--state", "a.db", "-o", "json"]), None);
+    assert!(outcome.err.contains("to the minute"), "{}", outcome.err);
+    let (of_state, of_log) = (outcome.report(), replayed(&folder, &["a.log"]));
+    let alerts = |report: &Value| report["alerts"].as_array().unwrap().clone();
+    assert_eq!(1, alerts(&of_log).len());
+    assert_eq!(1, alerts(&of_state).len());
+    let (saved, logged) = (&alerts(&of_state)[0], &alerts(&of_log)[0]);
+    for key in ["rule", "severity", "service", "route", "state", "fingerprint"] {
+        assert_eq!(logged[key], saved[key], "{key}");
+    }
+    let minute = |alert: &Value| alert["fired_at"].as_str().unwrap()[..16].to_owned();
+    let (before, at) = (minute(logged), minute(saved));
+    assert!(before <= at && at.as_str() <= "2026-11-22T02:40", "{before} {at}");
+    let both = run(&mut folder.vitalog(&["replay", "a.log", "--state", "a.db"]), None);
+    assert_eq!(Some(2), both.code);
+    let none = run(&mut folder.vitalog(&["replay", "--state", "b.db"]), None);
+    assert_eq!(Some(4), none.code, "{}", none.err);
+}

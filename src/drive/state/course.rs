@@ -57,6 +57,11 @@ pub(super) fn seconds(c: &Connection, first: i64, end: i64) -> Found<Vec<(u32, R
     Ok(all.into_iter().collect())
 }
 
+/// The first second that is kept by itself.
+pub(super) fn first_second(c: &Connection) -> Found<Option<i64>> {
+    Ok(table::first(c, "seconds")?.map(|number| number.div_euclid(PARTS)))
+}
+
 /// Adds to a minute: counts to its own row, latencies where those of its age lie.
 pub(super) fn add_minute(c: &Connection, minute: i64, row: Row, now_s: i64) -> Found<()> {
     let (counts, delays) = row.split();

@@ -14,6 +14,7 @@ use super::course;
 use super::course::QUARTER;
 use super::file;
 use super::file::fault;
+use super::named;
 use super::names::Names;
 use super::row::Row;
 use super::table;
@@ -26,6 +27,7 @@ use crate::stats::snapshot::SlotLines;
 use crate::stats::snapshot::width_of;
 use crate::stats::stored::Counted;
 use crate::stats::stored::course::Course;
+use crate::stats::stored::course::Second;
 use crate::stats::stored::course::Span;
 use crate::time::Timestamp;
 
@@ -72,6 +74,26 @@ impl Reader {
         let path = self.path.clone();
         let one = self.connection.transaction().map_err(|e| fault(&path, e))?;
         range(&one, since, until).map_err(|e| fault(&path, e))
+    }
+
+    /// Tells of what was saved from `since` to before `until`, all of one moment, in order of time: each minute at its last
+    /// second, and each second of the last minutes. `limits_us`: the counts wanted at limits. Latencies that are kept by
+    /// the quarter of an hour are left out. Gives what it really covers.
+    pub fn follow(
+        &mut self,
+        since: Timestamp,
+        until: Timestamp,
+        limits_us: &[u64],
+        tell: &mut dyn FnMut(&Second),
+    ) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        let path = self.path.clone();
+        let one = self.connection.transaction().map_err(|e| fault(&path, e))?;
+        follow(&one, since, until, limits_us, tell).map_err(|e| fault(&path, e))
+    }
+
+    /// What the writer keeps beside under this word.
+    pub fn kept(&self, word: &str) -> Result<Option<Vec<u8>>, Error> {
+        table::word(&self.connection, "meta", &format!("kept/{word}")).map_err(|e| fault(&self.path, e))
     }
 
     /// The last time that was saved in a row, excluded: where `--since 7d` counts from when nobody writes.
@@ -184,6 +206,52 @@ pub(super) fn range(c: &Connection, since: Timestamp, until: Timestamp) -> Found
         all.add(i64::from(second), 1, &row);
     }
     finish(c, all)
+}
+
+fn follow(
+    c: &Connection,
+    since: Timestamp,
+    until: Timestamp,
+    limits_us: &[u64],
+    tell: &mut dyn FnMut(&Second),
+) -> Found<Option<(Timestamp, Timestamp)>> {
+    let names = Names::load(c)?;
+    let Some(end) = end(c)? else { return Ok(None) };
+    let until_s = end.second().min(-(-until.micros()).div_euclid(1_000_000));
+    let oldest = table::first(c, "minutes")?.map(|minute| minute * 60);
+    let recent = course::first_second(c)?;
+    let Some(first_s) = oldest.into_iter().chain(recent).min().map(|s| s.max(since.second())) else { return Ok(None) };
+    let coarse = c.query_row("SELECT max(number) FROM quarters", [], |r| r.get::<_, Option<i64>>(0))?;
+    let mut covers: Option<(i64, i64)> = None;
+    let mut told = |second: i64, from: i64, mut row: Row| {
+        row.fit(limits_us);
+        covers = Some(covers.map_or((from, second + 1), |c| (c.0, second + 1)));
+        tell(&named(&names, u32::try_from(second).unwrap_or(0), row));
+    };
+    // an hour at a time
+    let (first, last) = (-(-first_s).div_euclid(60), until_s.div_euclid(60));
+    let mut minute = first;
+    while minute < last {
+        let to = last.min(minute + 60);
+        let mut rows: BTreeMap<i64, Row> = table::rows(c, "minutes", minute, to)?.into_iter().collect();
+        for (number, row) in table::rows(c, "delays", minute, to)? {
+            rows.entry(number).or_default().add(&row);
+        }
+        for (number, mut row) in rows {
+            if coarse.is_some_and(|quarter| number < (quarter + 1) * QUARTER) {
+                row.forget_latencies();
+            }
+            let ends = number * 60 + 59;
+            // of a minute whose end is still kept by the second, what is before
+            let ends = recent.map_or(ends, |recent| ends.min(recent - 1)).max(number * 60);
+            told(ends, number * 60, row);
+        }
+        minute = to;
+    }
+    for (second, row) in course::seconds(c, first_s, until_s)? {
+        told(i64::from(second), i64::from(second), row);
+    }
+    Ok(covers.map(|(from, to)| (Timestamp::from_seconds(from), Timestamp::from_seconds(to))))
 }
 
 fn finish(c: &Connection, all: Gathering) -> Found<Range> {

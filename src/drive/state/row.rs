@@ -120,6 +120,15 @@ impl Row {
         self.limits = limits.to_vec();
     }
 
+    /// Latencies, and counts at limits, are as if they had not been logged.
+    pub(super) fn forget_latencies(&mut self) {
+        for slot in self.groups.values_mut() {
+            (slot.timed, slot.sum_us, slot.min_us, slot.max_us) = (0, 0, 0, 0);
+            slot.buckets.clear();
+            slot.over.clear();
+        }
+    }
+
     /// Splits into counts (statuses, bytes, counts at limits, lines) and latencies.
     pub(super) fn split(self) -> (Self, Self) {
         let mut delays = Self::default();
