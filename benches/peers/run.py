@@ -8,6 +8,7 @@ Settings, from the environment: VITALOG_BENCH_DIR (default target/bench), VITALO
 VITALOG_BENCH_ROUNDS (default 5), VITALOG_BENCH_ONLY (comma list of combined, json, uvicorn, packed, memory, growth, start).
 VITALOG and VITALOG_GENERATE name binaries to take instead of building them: `target/release/vitalog` and its generator.
 """
+import argparse
 import json
 import os
 import re
@@ -280,13 +281,16 @@ def memory():
 
 
 def growth():
-    """Read from a pipe: time for each GiB must not grow. The generator alone is measured too and is not what limits."""
+    """Read from a pipe: time for each GiB must not grow, and every request is counted."""
     times = []
     for gib in (1, 2, 4, 8):
         ours = shlex.join(vitalog("-", 2, "combined"))
-        run = Run(f"{GENERATE} combined {size(1024 * gib)} - | {ours}")
-        times.append(run.wall / gib if run.code == 0 and run.output else None)
-        say(f"== growth: {gib} GiB (scaled) {run.wall:.2f} s, peak {run.peak:.0f} MiB")
+        truth = os.path.join(DIR, "growth.truth")
+        run = Run(f"{GENERATE} combined {size(1024 * gib)} - --truth {shlex.quote(truth)} | {ours}")
+        counted = json.loads(run.output)["input"]["requests"] if run.code == 0 and run.output else None
+        good = counted is not None and counted == json.load(open(truth))["requests"]
+        times.append(run.wall / gib if good else None)
+        say(f"== growth: {gib} GiB (scaled) {run.wall:.2f} s, peak {run.peak:.0f} MiB, {counted} requests, {'right' if good else 'WRONG'}")
     spread = None if None in times else (max(times) / min(times) - 1) * 100
     bar("growth 1, 2, 4, 8 GiB, spread of the time for each", spread, 5, unit="%")
 
@@ -326,6 +330,7 @@ def versions():
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     os.chdir(ROOT)
     prepare()
     for name, part in (("combined", combined), ("json", json_lines), ("uvicorn", uvicorn), ("packed", packed), ("memory", memory), ("growth", growth), ("start", start)):
