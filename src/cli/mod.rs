@@ -37,6 +37,7 @@ use crate::drive::analyze;
 use crate::drive::sequence::Keep;
 use crate::error::Error;
 use crate::error::Fault;
+use crate::stats::snapshot::Plan;
 use crate::stats::stored;
 use crate::stats::summary::Asked;
 use crate::stats::summary::sum_up;
@@ -169,14 +170,16 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
     let piped = paths.iter().any(|p| p == "-");
     let total = if settings.progress && !piped { Some(analyze::size(&paths)) } else { None };
     let progress = progress::Progress::new(total, settings.progress);
+    let keep_parts = settings.outputs.iter().any(|o| o.form == settings::Form::Snapshot);
     let ask = analyze::Ask {
         paths,
         state: prepare::state(settings)?,
         settings: Arc::new(prepare::reading(settings)?),
-        plan: prepare::plan(settings)?,
+        // A report shows the course of time of the whole alone, unless routes are left out of it.
+        plan: Plan { by_route: keep_parts || asked.route.is_some(), ..prepare::plan(settings)? },
         now,
         threads: settings.threads.map_or_else(cores, NonZeroUsize::get),
-        keep_parts: settings.outputs.iter().any(|o| o.form == settings::Form::Snapshot),
+        keep_parts,
         progress: &|bytes| progress.advance(bytes),
     };
     let mut windows = gate::Windows::of(settings);

@@ -136,6 +136,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Error> {
             Router::new(Arc::clone(of), rules.clone())
         }),
         borders: Arc::default(),
+        by_route: true,
     })
 }
 

@@ -315,6 +315,7 @@ mod tests {
             limits_us: Arc::from([]),
             routers,
             borders: Arc::from([]),
+            by_route: true,
         });
         snapshot.listen();
         snapshot

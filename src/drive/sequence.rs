@@ -37,6 +37,8 @@ use crate::time::Timestamp;
 
 /// Bytes of a history that are read at a time.
 const STRETCH: u64 = 4 << 20;
+/// The same where each stretch's figures are added to the total: that is dear.
+const LONG_STRETCH: u64 = 16 << 20;
 
 /// One second of all recordings that have one, each with what was recorded about then.
 pub type Parts<'a> = [(&'a Step, &'a Snapshot)];
@@ -244,7 +246,7 @@ impl<'a> Reader<'a> {
                     bytes += read;
                     let (events, lines) = walk.take_events();
                     self.book.settle(events, lines, &mut stretch.snapshot);
-                    goes_on = bytes >= STRETCH;
+                    goes_on = bytes >= if self.keep == Keep::All { LONG_STRETCH } else { STRETCH };
                     if goes_on {
                         break;
                     }

@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::slots::Track;
+use super::snapshot::Desk;
 use super::snapshot::Era;
 use super::snapshot::Snapshot;
 use super::summary::Deploy;
@@ -135,9 +137,8 @@ pub fn marks(snapshot: &Snapshot, given: &[Mark]) -> Vec<Mark> {
 /// The first request of each service, as far as it is known: to the second or the end of its first slot.
 pub fn begun(snapshot: &Snapshot) -> BTreeMap<Option<String>, Timestamp> {
     let mut all: BTreeMap<Option<String>, Timestamp> = BTreeMap::new();
-    for group in snapshot.groups() {
-        let Some(desk) = snapshot.desks().get(usize::from(group.key.desk)) else { continue };
-        let Some(first) = group.track.cursor().peek() else { continue };
+    for (desk, _, track) in tracks(snapshot) {
+        let Some(first) = track.cursor().peek() else { continue };
         let end = Timestamp::from_seconds((i64::from(first) + 1) * i64::from(snapshot.width()));
         all.entry(desk.service.clone()).and_modify(|t| *t = end.min(*t)).or_insert(end);
     }
@@ -147,6 +148,14 @@ pub fn begun(snapshot: &Snapshot) -> BTreeMap<Option<String>, Timestamp> {
         }
     }
     all
+}
+
+/// Every course of time with its desk and the number of its era.
+fn tracks(snapshot: &Snapshot) -> impl Iterator<Item = (&Desk, u16, &Track)> {
+    let of_routes = snapshot.groups().iter().map(|g| (g.key.desk, g.key.era, &g.track));
+    let of_services = snapshot.courses().iter().map(|c| (c.key.desk, c.key.era, &c.track));
+    let all = of_routes.chain(of_services);
+    all.filter_map(|(desk, era, track)| Some((snapshot.desks().get(usize::from(desk))?, era, track)))
 }
 
 /// Requests by version in each slot, by the slot's beginning.
@@ -164,14 +173,12 @@ fn courses(snapshot: &Snapshot) -> BTreeMap<Option<String>, Course> {
             continue;
         }
         let course = all.entry(service.clone()).or_default();
-        for group in snapshot.groups() {
-            let Some(desk) = snapshot.desks().get(usize::from(group.key.desk)).filter(|d| d.service == *service) else {
+        for (desk, era, track) in tracks(snapshot) {
+            let Some(era) = desk.eras.get(usize::from(era)).filter(|e| versions.contains(&e.version)) else { continue };
+            if desk.service != *service {
                 continue;
-            };
-            let Some(era) = desk.eras.get(usize::from(group.key.era)).filter(|e| versions.contains(&e.version)) else {
-                continue;
-            };
-            group.track.each(|slot| {
+            }
+            track.each(|slot| {
                 let start = Timestamp::from_seconds(i64::from(slot.number) * i64::from(snapshot.width()));
                 *course.entry(start).or_default().entry(era.version.clone()).or_default() += slot.requests();
             });

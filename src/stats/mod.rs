@@ -1,5 +1,6 @@
 //! What is kept, and the laws it obeys: order of recording and merging does not matter, and nothing is estimated.
 pub mod counts;
+pub mod courses;
 pub mod deploys;
 pub mod doings;
 pub mod failures;

@@ -12,6 +12,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::courses::Course;
+use super::courses::CourseKey;
+use super::courses::Courses;
 use super::doings::Doings;
 use super::failures;
 use super::failures::FailureKey;
@@ -58,6 +61,8 @@ pub struct Plan {
     /// Moments at which a new part of time begins, ascending: what lies between two of them is kept apart from the rest,
     /// to three digits. Usually none.
     pub borders: Arc<[Timestamp]>,
+    /// Slots are kept for each route, as snapshots and comparisons want them; else for each service alone.
+    pub by_route: bool,
 }
 
 impl Plan {
@@ -176,6 +181,8 @@ pub struct Snapshot {
     plan: Plan,
     desks: Vec<Desk>,
     groups: Vec<Group>,
+    /// The course of time, where the plan does not want it by route.
+    courses: Courses,
     hits: Vec<Hit>,
     /// The next hit of the same group in the batch; `NONE` at the end.
     links: Vec<u32>,
@@ -239,6 +246,7 @@ impl Snapshot {
             plan,
             desks: Vec::new(),
             groups: Vec::new(),
+            courses: Courses::default(),
             hits: Vec::with_capacity(BATCH),
             links: Vec::with_capacity(BATCH),
             ends: Vec::new(),
@@ -419,7 +427,10 @@ impl Snapshot {
         if second != ABSENT {
             let limits = Arc::clone(&self.plan.limits_us);
             let bytes = record.bytes.unwrap_or(0);
-            self.groups[group as usize].track.slot(second / self.width).record(status, bytes, record.latency_us, &limits);
+            let number = second / self.width;
+            let by_route = self.plan.by_route;
+            let track = if by_route { &mut self.groups[group as usize].track } else { self.courses.track(group) };
+            track.slot(number).record(status, bytes, record.latency_us, if by_route { &limits } else { &[] });
             if let Some(steps) = &mut self.steps {
                 let mut slot = Slot::new(second);
                 slot.record(status, bytes, record.latency_us, &limits);
@@ -439,6 +450,11 @@ impl Snapshot {
         };
         let group = u32::try_from(self.groups.len()).unwrap_or(NONE - 1);
         self.groups.push(Group { key, tally: Tally::default(), track: Track::default() });
+        if !self.plan.by_route
+            && let Some(group) = self.groups.last()
+        {
+            self.courses.next_group(CourseKey::of(group, &self.desks));
+        }
         self.ends.push((NONE, NONE));
         self.desks[desk].lane(key, group);
         group
@@ -534,6 +550,7 @@ impl Snapshot {
         for group in &mut self.groups {
             group.track.coarsen(by);
         }
+        self.courses.coarsen(by);
         let mut lines = BTreeMap::<(u32, u16), SlotLines>::new();
         for ((slot, desk), here) in &self.lines {
             lines.entry((slot / by, *desk)).or_default().add(here);
@@ -556,6 +573,9 @@ impl Snapshot {
                 return;
             }
         }
+        if !self.plan.by_route {
+            self.flush_courses();
+        }
         self.links.clear();
         self.links.resize(self.hits.len(), NONE);
         for (i, hit) in (0..).zip(&self.hits) {
@@ -574,11 +594,12 @@ impl Snapshot {
             while at != NONE {
                 let second = self.hits[at as usize].second;
                 let number = slot_of(second, self.width);
-                let mut slot = (second != ABSENT).then(|| track.slot(number));
+                let mut slot = (second != ABSENT && self.plan.by_route).then(|| track.slot(number));
                 // as a rule the next one lies in the same slot
                 while at != NONE {
                     let hit = self.hits[at as usize];
-                    if hit.second != second
+                    if self.plan.by_route
+                        && hit.second != second
                         && (second == ABSENT || hit.second == ABSENT || slot_of(hit.second, self.width) != number)
                     {
                         break;
@@ -595,6 +616,16 @@ impl Snapshot {
         }
         self.touched.clear();
         self.hits.clear();
+    }
+
+    /// The gathered hits enter the courses, in the order they came: as a rule that of time.
+    fn flush_courses(&mut self) {
+        for hit in self.hits.iter().filter(|hit| hit.second != ABSENT) {
+            let latency_us = (hit.latency_us != ABSENT).then_some(u64::from(hit.latency_us));
+            let bytes = if hit.bytes == ABSENT { 0 } else { u64::from(hit.bytes) };
+            let slot = self.courses.track(hit.group).slot(slot_of(hit.second, self.width));
+            slot.record(hit.status, bytes, latency_us, &[]);
+        }
     }
 
     /// Brings all routers back to their bounds. No hit may be waiting.
@@ -648,6 +679,11 @@ impl Snapshot {
         self.renumber(&before);
     }
 
+    /// The course of time of whole services; empty where the plan wants it by route.
+    pub fn courses(&self) -> &[Course] {
+        self.courses.all()
+    }
+
     /// What groups are called, by their present numbers, as far as anybody needs to know: while seconds wait.
     fn numbered(&self, name: impl Fn(GroupKey) -> GroupKey) -> Vec<GroupKey> {
         match &self.steps {
@@ -672,6 +708,16 @@ impl Snapshot {
         }
         for (i, group) in (0..).zip(&self.groups) {
             self.desks[usize::from(group.key.desk)].lane(group.key, i);
+        }
+        if !self.plan.by_route {
+            self.courses.forget_groups();
+            for group in &mut self.groups {
+                let key = CourseKey::of(group, &self.desks);
+                self.courses.next_group(key);
+                if !group.track.is_empty() {
+                    self.courses.add(key, std::mem::take(&mut group.track));
+                }
+            }
         }
     }
 
@@ -708,6 +754,12 @@ impl Snapshot {
         for ((slot, desk), here) in &other.lines {
             let desk = u16::try_from(desks[usize::from(*desk)].desk).unwrap_or(u16::MAX);
             self.lines.entry((*slot, desk)).or_default().add(here);
+        }
+        for course in other.courses.take() {
+            let to = &desks[usize::from(course.key.desk)];
+            let desk = u16::try_from(to.desk).unwrap_or(u16::MAX);
+            let key = CourseKey { desk, era: to.eras[usize::from(course.key.era)], ..course.key };
+            self.courses.add(key, course.track);
         }
         for mut group in std::mem::take(&mut other.groups) {
             let from = usize::from(group.key.desk);

@@ -302,6 +302,7 @@ mod tests {
             bounds: Arc::new(Bounds::new(&[])),
             limits_us: Arc::from([]),
             borders: Arc::from([]),
+            by_route: true,
             routers: Arc::new(|_| Router::new(Arc::new(Templates::build(&[], &[]).unwrap()), table::Settings::default())),
         };
         let mut snapshot = Snapshot::empty(plan);

@@ -275,6 +275,7 @@ mod tests {
             limits_us: Arc::new([300_000]),
             routers: Arc::new(|_| Router::new(Arc::default(), Settings::default())),
             borders: Arc::new([Timestamp::from_seconds(1_700_001_000), Timestamp::from_seconds(1_700_004_000)]),
+            by_route: true,
         }
     }
 

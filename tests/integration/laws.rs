@@ -24,6 +24,7 @@ use vitalog::drive::batch::CHUNK;
 use vitalog::line::split::Block;
 use vitalog::line::split::Position;
 use vitalog::line::split::Splitter;
+use vitalog::stats::snapshot::Plan;
 use vitalog::stats::stored;
 use vitalog::stats::summary::sum_up;
 use vitalog::time::Timestamp;
@@ -40,6 +41,11 @@ const NOW: Timestamp = Timestamp(1_795_394_208_000_000);
 
 /// The report on what these arguments of `analyze` name, and the snapshot of it.
 fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
+    analyze_by(true, arguments, threads, chunk)
+}
+
+/// The same, with slots kept for each route or for services alone: then the snapshot is of no use.
+fn analyze_by(by_route: bool, arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
     let typed = ["vitalog", "analyze"].map(String::from).into_iter().chain(arguments.iter().cloned());
     let Command::Analyze(typed) = CommandLine::try_parse_from(typed).unwrap().command else { panic!("another command") };
     let around = Environment {
@@ -56,7 +62,7 @@ fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>)
         state: None,
         paths: settings.paths.iter().map(|path| path.to_str().unwrap().to_string()).collect(),
         settings: prepare::reading(&settings).unwrap().into(),
-        plan: prepare::plan(&settings).unwrap(),
+        plan: Plan { by_route, ..prepare::plan(&settings).unwrap() },
         now: NOW,
         threads,
         keep_parts: true,
@@ -289,9 +295,12 @@ fn no_number_of_threads_or_cuts_changes_a_byte_of_a_samples_report() {
         let (one, _) = analyze(&arguments, 1, CHUNK);
         wrong.extend(adds_up(&one).map(|sum| format!("{name}: {sum}")));
         for (threads, chunk) in [(2, CHUNK), (2, 20_000), (7, 3000), (7, 400)] {
-            let (other, _) = analyze(&arguments, threads, chunk);
-            let differs = difference(&one, &other);
-            wrong.extend(differs.map(|how| format!("{name} with {threads} threads and chunks of {chunk}: {how}")));
+            for by_route in [true, false] {
+                let (other, _) = analyze_by(by_route, &arguments, threads, chunk);
+                let differs = difference(&one, &other);
+                let way = if by_route { "" } else { ", slots of services" };
+                wrong.extend(differs.map(|how| format!("{name} with {threads} threads and chunks of {chunk}{way}: {how}")));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -448,6 +457,8 @@ proptest! {
         prop_assert_eq!(None, adds_up(&one));
         for threads in [2, 7] {
             prop_assert_eq!(None, difference(&one, &analyze(&arguments, threads, chunk).0), "{} threads", threads);
+            let (merged, _) = analyze_by(false, &arguments, threads, chunk);
+            prop_assert_eq!(None, difference(&one, &merged), "{} threads, slots of services", threads);
         }
     }
 

@@ -40,6 +40,7 @@ pub(crate) fn plan() -> Plan {
         limits_us: Arc::new([300_000]),
         routers: Arc::new(|_| Router::new(Arc::default(), vitalog::route::table::Settings::default())),
         borders: Arc::default(),
+        by_route: true,
     }
 }
 

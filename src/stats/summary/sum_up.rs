@@ -21,6 +21,7 @@ use crate::route::learn::Counted;
 use crate::route::learn::name;
 use crate::stats::counts::ErrorRule;
 use crate::stats::counts::is_client_error;
+use crate::stats::courses::Course;
 use crate::stats::deploys;
 use crate::stats::deploys::Mark;
 use crate::stats::deploys::marks;
@@ -279,7 +280,7 @@ fn versions(snapshot: &Snapshot) -> Vec<VersionFigures> {
     all
 }
 
-/// The course of time over the given groups: all cursors walk together, a window of slots at a time.
+/// The course of time over the given groups, or over whole services where it was kept for these: all cursors walk together, a window of slots at a time.
 fn series<'a>(
     snapshot: &Snapshot,
     asked: &Asked,
@@ -287,6 +288,10 @@ fn series<'a>(
     groups: impl Iterator<Item = &'a NamedGroup<'a>>,
 ) -> Series {
     let mut cursors: Vec<(TrackCursor<'_>, bool)> = groups.map(|g| (g.group.track.cursor(), names[g.name].streaming)).collect();
+    let shown =
+        |course: &&Course| !hidden(snapshot, usize::from(course.key.desk)) && (asked.include_probes || !course.key.probe);
+    let courses = snapshot.courses().iter().filter(shown);
+    cursors.extend(courses.map(|course| (course.track.cursor(), course.key.streaming)));
     let mut slots = Vec::new();
     let mut window: Vec<(SlotFigures, Dense)> = (0..WINDOW).map(|_| Default::default()).collect();
     while let Some(first) = cursors.iter_mut().filter_map(|c| c.0.peek()).min() {

@@ -336,6 +336,7 @@ mod tests {
             limits_us: Arc::new([]),
             routers: Arc::new(|_| Router::new(Arc::default(), Settings::default())),
             borders: Arc::default(),
+            by_route: true,
         })
     }
 
