@@ -158,7 +158,7 @@ pub enum Event {
         /// Where.
         at: At,
         /// What it says.
-        exception: Exception,
+        exception: Box<Exception>,
     },
 }
 
@@ -766,7 +766,7 @@ impl Count {
         self.events.extend(self.recent.drain(..));
         self.keep_until = self.line + KEEP_LINES;
         let at = self.at(whose, time, offset);
-        self.events.push(Event::Raised { at, exception });
+        self.events.push(Event::Raised { at, exception: Box::new(exception) });
     }
 
     /// The stream a line belongs to, for tracebacks: instance, process and standard error apart.

@@ -284,6 +284,16 @@ impl Piece {
 
     fn push(&mut self, slot: &Slot) {
         let (room, length) = (room(slot), self.bytes.len());
+        if room > PIECE / 8 {
+            // of many requests: mostly far less than the most it may take
+            let mut packed = Vec::with_capacity(room);
+            pack(&mut packed, slot, self.last);
+            self.bytes.reserve_exact(packed.len());
+            self.bytes.extend_from_slice(&packed);
+            self.last = slot.number;
+            self.slots += 1;
+            return;
+        }
         if self.bytes.capacity() - length < room {
             self.bytes.reserve_exact(length.min(PIECE.saturating_sub(length)).max(room));
         }

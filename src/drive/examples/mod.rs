@@ -146,7 +146,7 @@ impl<'a> Course<'a> {
             if let Event::Raised { exception, .. } = event
                 && self.raised.is_none()
             {
-                self.raised = Some(exception);
+                self.raised = Some(*exception);
             }
         }
     }
