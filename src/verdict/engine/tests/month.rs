@@ -4,6 +4,8 @@ use super::*;
 
 const SERVICES: [(&str, f64); 5] = [("tiny", 0.01), ("small", 0.1), ("middle", 2.0), ("large", 50.0), ("huge", 500.0)];
 const DAY_S: u32 = 86_400;
+/// Errors below which nothing is a page.
+const PAGE_ERRORS: u64 = 5;
 
 /// One service fails on one route, by this share, for so long.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +125,7 @@ pub(super) fn failing(days: u32) {
             .find(|p| p.facts.service.as_deref() == Some(name) && (from..from + incident.seconds + 3_600).contains(&p.at));
         match page {
             Some(page) => delays.push(page.at - from),
-            None if (bad as f64) < budget || bad < 10 => too_little += 1,
+            None if (bad as f64) < budget || bad < PAGE_ERRORS => too_little += 1,
             None => missed.push((incident, bad)),
         }
     }
