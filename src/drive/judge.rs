@@ -385,13 +385,13 @@ mod tests {
         };
         let whole = ids(&|snapshot, judge| {
             let steps = snapshot.take_steps(u32::MAX);
-            steps.iter().flat_map(|step| judge.step(step, &snapshot)).collect()
+            steps.iter().flat_map(|step| judge.step(step, snapshot)).collect()
         });
         let live = ids(&|snapshot, judge| {
             let mut told = Vec::new();
             for end in (u32::try_from(START).unwrap()..).step_by(7).take(180) {
                 for step in snapshot.take_steps(end) {
-                    told.extend(judge.step(&step, &snapshot));
+                    told.extend(judge.step(&step, snapshot));
                 }
                 told.extend(judge.advance(end));
             }

@@ -230,6 +230,7 @@ impl Router {
     }
 
     /// A table that only knows the keys behind the numbers given so far; finding routes is left to the other one.
+    #[must_use]
     pub fn names(&self) -> Self {
         Self {
             templates: Arc::clone(&self.templates),

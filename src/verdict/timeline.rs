@@ -60,6 +60,9 @@ const SPELLS: usize = 10_000;
 /// Minutes with errors: the minute since 1970, requests, errors.
 type Minutes = VecDeque<(u32, u64, u64)>;
 
+/// Minutes of a service: of all its routes for `None`.
+type ByRoute = BTreeMap<Option<String>, Minutes>;
+
 /// What happened.
 #[derive(Debug, Default)]
 pub struct Timeline {
@@ -74,7 +77,7 @@ pub struct Timeline {
     /// What is left of each promise's budget at the end.
     pub budgets: Vec<Budget>,
     /// By service: minutes of all its routes, and of each that failed.
-    minutes: Vec<(Option<String>, BTreeMap<Option<String>, Minutes>)>,
+    minutes: Vec<(Option<String>, ByRoute)>,
     subjects: usize,
 }
 
