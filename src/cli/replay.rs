@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -43,8 +44,11 @@ use crate::write::replay;
 use crate::write::text::Look;
 
 /// Runs `replay`. `None` where there is nothing to read: no path, and a terminal on standard input.
-pub fn replay(typed: args::Replay, around: &Environment<'_>) -> Result<Option<Exit>, Error> {
+pub fn replay(mut typed: args::Replay, around: &Environment<'_>) -> Result<Option<Exit>, Error> {
     let fail_on = typed.fail_on_alert;
+    // What is typed wins over the environment.
+    let surrounding = (around.variable)("VITALOG_STATE").map(PathBuf::from);
+    typed.state.take_if(|state| !typed.reading.paths.is_empty() && Some(&*state) == surrounding.as_ref());
     let Some(settings) = Settings::of(typed.analyze(), around)? else { return Ok(None) };
     if let Some(other) = settings.outputs.iter().find(|o| !matches!(o.form, Form::Text | Form::Json)) {
         return Err(Error::usage(format!("'--output {}': 'replay' writes text or json", other.form.name())));

@@ -589,7 +589,8 @@ fn opened(path: &Path, now: Timestamp, steps: &[&str], told: &mut Vec<Told>) -> 
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let log = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
-            if log.exists() {
+            // a reader may leave an empty one
+            if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
                 damage = Some("only its log was left".to_owned());
             } else {
                 file::create(path, steps)?;

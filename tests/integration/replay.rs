@@ -216,6 +216,9 @@ fn what_a_live_run_saved_is_replayed_to_the_minute() {
     assert!(before <= at && at.as_str() <= "2026-11-22T02:40", "{before} {at}");
     let both = run(&mut folder.vitalog(&["replay", "a.log", "--state", "a.db"]), None);
     assert_eq!(Some(2), both.code);
+    let surrounded =
+        run(folder.vitalog(&["replay", "a.log", "--format", FORMAT, "-o", "json"]).env("VITALOG_STATE", "a.db"), None);
+    assert_eq!(alerts(&of_log), alerts(&surrounded.report()), "what is typed wins over the environment");
     let none = run(&mut folder.vitalog(&["replay", "--state", "b.db"]), None);
     assert_eq!(Some(4), none.code, "{}", none.err);
 }

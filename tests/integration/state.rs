@@ -409,6 +409,19 @@ fn somebody_elses_file_is_left_alone() {
 }
 
 #[test]
+fn a_state_whose_file_was_deleted_begins_anew_whatever_lies_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, log) = (folder.path().join("s.db"), folder.path().join("s.db-wal"));
+    fs::write(&log, "").unwrap();
+    assert_eq!(vec![Told::Fresh], open(&path, START).2, "an empty log");
+    fs::remove_file(&path).unwrap();
+    fs::write(&log, "what was not yet in the file").unwrap();
+    let told = open(&path, START).2;
+    let [Told::SetAside { to, why }] = told.as_slice() else { panic!("{told:?}") };
+    assert!(to.exists() && why.contains("only its log"), "{told:?}");
+}
+
+#[test]
 fn a_second_writer_is_refused_by_name_and_readers_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("v.db");

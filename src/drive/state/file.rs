@@ -319,8 +319,11 @@ pub(super) fn put_away(path: &Path, why: &str, now: Timestamp) -> Result<PathBuf
             _ => {}
         }
     }
-    fs::rename(path, &to).map_err(failed)?;
-    Ok(to)
+    match fs::rename(path, &to) {
+        // only its log was left
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(suffixed(&to, "-wal")),
+        renamed => renamed.map(|()| to.clone()).map_err(failed),
+    }
 }
 
 /// A name nobody has.

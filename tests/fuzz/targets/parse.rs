@@ -42,6 +42,7 @@ fn plan() -> Plan {
         limits_us: Arc::new([]),
         routers: Arc::new(move |_| Router::new(Arc::clone(&templates), table::Settings::default())),
         borders: Arc::default(),
+        by_route: true,
     }
 }
 
