@@ -104,7 +104,7 @@ pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
     read_by(ask, chunk, batch::run)
 }
 
-/// Reads everything that was asked for in the order of time, and tells `second` of each second once it is closed. What
+/// Reads everything that was asked for in the order of time, and tells `follower` of each second once it is closed. What
 /// stands in snapshots has no seconds.
 pub fn read_judged(ask: &Ask<'_>, keep: Keep, follower: &mut dyn Follower) -> Read {
     read_by(ask, batch::CHUNK, |job| sequence::run(job, keep, follower))

@@ -342,6 +342,7 @@ impl<'a> Sequence<'a> {
         }
         let number = self.number;
         self.number += 1;
+        // Made here and not where it was read: reading one history takes longer than judging it.
         stretch.steps = stretch.snapshot.take_steps(u32::MAX).into();
         let head = stretch.steps.front().map(|step| step.second);
         self.stretches.insert(number, (at, stretch));

@@ -269,8 +269,10 @@ impl Router {
                 self.collapsed(method, &key.path)
             }
         };
-        let own = Arc::make_mut(&mut self.entries[id as usize].key);
-        own.streaming |= key.streaming && own.path == key.path;
+        let own = &mut self.entries[id as usize].key;
+        if key.streaming && !own.streaming && own.path == key.path {
+            Arc::make_mut(own).streaming = true;
+        }
         RouteId(id)
     }
 

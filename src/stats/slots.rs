@@ -290,14 +290,12 @@ impl Piece {
             pack(&mut packed, slot, self.last);
             self.bytes.reserve_exact(packed.len());
             self.bytes.extend_from_slice(&packed);
-            self.last = slot.number;
-            self.slots += 1;
-            return;
+        } else {
+            if self.bytes.capacity() - length < room {
+                self.bytes.reserve_exact(length.min(PIECE.saturating_sub(length)).max(room));
+            }
+            pack(&mut self.bytes, slot, self.last);
         }
-        if self.bytes.capacity() - length < room {
-            self.bytes.reserve_exact(length.min(PIECE.saturating_sub(length)).max(room));
-        }
-        pack(&mut self.bytes, slot, self.last);
         self.last = slot.number;
         self.slots += 1;
     }

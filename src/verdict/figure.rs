@@ -144,10 +144,8 @@ impl Columns {
     }
 
     fn place(&self, column: Column) -> Option<usize> {
-        match column.plain() {
-            Some(plain) => self.places.get(plain).copied(),
-            None => self.all.iter().position(|c| *c == column),
-        }
+        let plain = column.plain().and_then(|plain| self.places.get(plain).copied());
+        plain.or_else(|| self.all.iter().position(|c| *c == column))
     }
 }
 

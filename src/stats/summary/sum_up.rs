@@ -280,7 +280,8 @@ fn versions(snapshot: &Snapshot) -> Vec<VersionFigures> {
     all
 }
 
-/// The course of time over the given groups, or over whole services where it was kept for these: all cursors walk together, a window of slots at a time.
+/// The course of time over the given groups, or over whole services where it was kept for these: all cursors walk
+/// together, a window of slots at a time.
 fn series<'a>(
     snapshot: &Snapshot,
     asked: &Asked,
