@@ -324,9 +324,13 @@ pub(super) fn hash(seed: u64, bytes: &[u8]) -> u64 {
     for eight in eights {
         state = fold(state ^ u64::from_le_bytes(*eight), 0xe703_7ed1_a0b4_28db);
     }
-    let mut last = [0_u8; 8];
-    last[..tail.len()].copy_from_slice(tail);
-    fold(state ^ u64::from_le_bytes(last), 0x8ebc_6af0_9c88_c6e3)
+    // The rest, zeros behind it.
+    let last = match bytes.last_chunk::<8>() {
+        _ if tail.is_empty() => 0,
+        Some(eight) => u64::from_le_bytes(*eight) >> (64 - 8 * tail.len()),
+        None => tail.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
+    fold(state ^ last, 0x8ebc_6af0_9c88_c6e3)
 }
 
 fn fold(a: u64, b: u64) -> u64 {

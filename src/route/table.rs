@@ -196,11 +196,11 @@ impl Router {
         {
             return RouteId(id);
         }
-        // Without templates the table itself answers as quickly.
-        if path.len() > MEMO_PATH || self.templates.list().is_empty() {
-            return RouteId(self.route(method, path, refused));
+        let space = if refused { Space::Refused } else { Space::Answered };
+        let hash = hash_of(space, method, path);
+        if path.len() > MEMO_PATH {
+            return RouteId(self.route(method, path, space, hash));
         }
-        let hash = hash(seed(method, Space::Free) ^ u64::from(refused), path);
         let slot = slot_of(hash, MEMO_SLOTS);
         let memo = &self.memo[slot];
         if memo.hash == hash
@@ -211,7 +211,7 @@ impl Router {
         {
             return RouteId(memo.id);
         }
-        let id = self.route(method, path, refused);
+        let id = self.route(method, path, space, hash);
         // What holds a value will hardly come again soon.
         if self.entries[id as usize].key.path.as_bytes() != path {
             return RouteId(id);
@@ -408,15 +408,15 @@ impl Router {
         }
     }
 
-    fn route(&mut self, method: usize, path: &[u8], refused: bool) -> u32 {
+    /// `hash` is that of the path as it is.
+    fn route(&mut self, method: usize, path: &[u8], space: Space, hash: u64) -> u32 {
         if let Some(number) = self.templates.find(method, path, &mut self.decoded) {
             return self.template(number, method);
         }
         let mut text = std::mem::take(&mut self.text);
         let changed = normalise_others(path, &mut self.decoded, &mut text);
-        let key = if changed { &text[..] } else { path };
-        let space = if refused { Space::Refused } else { Space::Answered };
-        let id = match self.find(space, method, key) {
+        let (key, hash) = if changed { (&text[..], hash_of(space, method, &text)) } else { (path, hash) };
+        let id = match self.find_hashed(hash, space, method, key) {
             Some(id) => id,
             None => self.learned(space, method, std::str::from_utf8(key).expect("a normal form is text")),
         };
@@ -489,7 +489,10 @@ impl Router {
     }
 
     fn find(&self, space: Space, method: usize, path: &[u8]) -> Option<u32> {
-        let hash = hash(seed(method, space), path);
+        self.find_hashed(hash_of(space, method, path), space, method, path)
+    }
+
+    fn find_hashed(&self, hash: u64, space: Space, method: usize, path: &[u8]) -> Option<u32> {
         let mut at = slot_of(hash, self.slots.len());
         loop {
             let slot = self.slots[at];
@@ -524,7 +527,7 @@ impl Router {
         let fixed = space == Space::Answered && self.is_fixed(method, path);
         let authenticated = is(&self.settings.authenticated);
         let key = Arc::new(key);
-        let entry = Entry { key, space, method, hash: hash(seed(method, space), path.as_bytes()), fixed, authenticated };
+        let entry = Entry { key, space, method, hash: hash_of(space, method, path.as_bytes()), fixed, authenticated };
         let id = if let Some(id) = self.free.pop() {
             self.entries[id as usize] = entry;
             id
@@ -562,8 +565,8 @@ impl Router {
     }
 }
 
-fn seed(method: usize, space: Space) -> u64 {
-    (method as u64) << 8 | (space as u64) << 1
+fn hash_of(space: Space, method: usize, path: &[u8]) -> u64 {
+    hash((method as u64) << 8 | (space as u64) << 1, path)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "only as many bits are used as there are slots")]
@@ -616,9 +619,7 @@ mod tests {
             Self { router: Router::new(Arc::default(), settings), counts: BTreeMap::new(), memo: true }
         }
 
-        /// With a template, as the memo serves such tables alone.
-        fn with_template(settings: Settings, memo: bool) -> Self {
-            let templates = Templates::build(&[], &["/a/{n}/b".to_owned()]).unwrap();
+        fn over(templates: Templates, settings: Settings, memo: bool) -> Self {
             Self { router: Router::new(Arc::new(templates), settings), counts: BTreeMap::new(), memo }
         }
 
@@ -703,10 +704,12 @@ mod tests {
         }
 
         #[test]
-        fn the_memo_changes_nothing(requests in requests()) {
+        fn the_memo_changes_nothing(requests in requests(), template in any::<bool>()) {
             let settings = settings(5, 3, 6, 4);
+            let patterns = if template { vec!["/a/{n}/b".to_owned()] } else { Vec::new() };
             let [with, without] = [true, false].map(|memo| {
-                let mut recorder = Recorder::with_template(settings.clone(), memo);
+                let templates = Templates::build(&[], &patterns).unwrap();
+                let mut recorder = Recorder::over(templates, settings.clone(), memo);
                 recorder.record(&requests);
                 recorder.counts()
             });
