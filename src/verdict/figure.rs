@@ -11,6 +11,7 @@ use crate::stats::counts::ErrorRule;
 use crate::stats::counts::is_aborted;
 use crate::stats::counts::is_client_error;
 use crate::stats::group::Layer;
+use crate::stats::slots::Slot;
 use crate::verdict::condition::Signal;
 use crate::verdict::second::Seen;
 use crate::verdict::second::Told;
@@ -206,28 +207,55 @@ pub fn figure(signal: Signal, columns_here: &Columns, sum: &Sum, least: u64, obs
     }
 }
 
-/// Adds what requests of one group did in a second. `latency`: buckets too.
-pub fn count_requests(columns: &[Column], seen: &Seen<'_>, errors: &ErrorRule, latency: bool, into: &mut Amount) {
+/// Requests of one group in a second by what they were answered: counted once for all who look at them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answers {
+    /// All.
+    pub requests: u64,
+    /// Errors, by the rule that holds.
+    pub errors: u64,
+    client_errors: u64,
+    aborted: u64,
+}
+
+impl Answers {
+    /// Those of a slot.
+    pub fn of(slot: &Slot, rule: &ErrorRule) -> Self {
+        let mut all = Self::default();
+        for &(status, n) in &slot.statuses {
+            let n = u64::from(n);
+            all.requests += n;
+            // Most are none of these.
+            if !(100..400).contains(&status) {
+                all.client_errors += if is_client_error(status) { n } else { 0 };
+                all.aborted += if is_aborted(status) { n } else { 0 };
+            }
+            all.errors += if rule.is_error(status) { n } else { 0 };
+        }
+        all
+    }
+}
+
+/// Adds what requests of one group did in a second, `answers` being those of its slot. `latency`: buckets too.
+pub fn count_requests(columns: &[Column], seen: &Seen<'_>, answers: &Answers, latency: bool, into: &mut Amount) {
     into.values.resize(columns.len(), 0);
     let timed = !seen.route.streaming && !seen.route.refused;
+    let counted = if seen.route.refused { Answers::default() } else { *answers };
     for (column, value) in columns.iter().zip(&mut into.values) {
-        let of_status = |is: &dyn Fn(u16) -> bool| -> u64 {
-            let slot = seen.slot.statuses.iter().filter(|s| is(s.0)).map(|s| u64::from(s.1)).sum();
-            if seen.route.refused { 0 } else { slot }
-        };
         *value += match *column {
-            Column::Requests => seen.slot.requests(),
-            Column::Counted => of_status(&|_| true),
-            Column::Errors => of_status(&|s| errors.is_error(s)),
-            Column::ClientErrors => of_status(&is_client_error),
-            Column::Aborted => of_status(&is_aborted),
-            Column::Status(code) => of_status(&|s| s == code),
+            Column::Requests => answers.requests,
+            Column::Counted => counted.requests,
+            Column::Errors => counted.errors,
+            Column::ClientErrors => counted.client_errors,
+            Column::Aborted => counted.aborted,
+            Column::Status(_) if seen.route.refused => 0,
+            Column::Status(code) => seen.slot.statuses.iter().find(|s| s.0 == code).map_or(0, |s| u64::from(s.1)),
             Column::Timed if timed => u64::from(seen.slot.timed),
             Column::SumUs if timed => seen.slot.sum_us,
             Column::Over(limit) if timed => seen.slot.over.get(limit).copied().map_or(0, u64::from),
-            Column::CacheHits if matches!(seen.cache, Cache::Hit | Cache::Stale) => of_status(&|_| true),
+            Column::CacheHits if matches!(seen.cache, Cache::Hit | Cache::Stale) => counted.requests,
             Column::CacheLookups if matches!(seen.cache, Cache::Hit | Cache::Miss | Cache::Expired | Cache::Stale) => {
-                of_status(&|_| true)
+                counted.requests
             }
             _ => 0,
         };
@@ -290,7 +318,8 @@ mod tests {
         let mut amount = Amount::default();
         for (route, cache, slot) in requests {
             let seen = Seen { service: None, layer: Layer::App, route, auth: Auth::Unknown, cache: *cache, slot };
-            count_requests(&columns, &seen, &ErrorRule::default(), true, &mut amount);
+            let answers = Answers::of(seen.slot, &ErrorRule::default());
+            count_requests(&columns, &seen, &answers, true, &mut amount);
         }
         meter.add(100, &amount);
         meter.advance(101);

@@ -16,6 +16,7 @@ use crate::route::RouteKey;
 use crate::stats::counts::ErrorRule;
 use crate::stats::group::Layer;
 use crate::verdict::alert::Machine;
+use crate::verdict::figure::Answers;
 use crate::verdict::figure::Column;
 use crate::verdict::figure::count_lines;
 use crate::verdict::figure::count_requests;
@@ -187,15 +188,16 @@ impl Service {
             self.seat(seen.route, lenses, include_probes);
             return self.requests(second, seen, lenses, errors, include_probes);
         };
+        let answers = Answers::of(seen.slot, errors);
         let seats = &self.seats.rows[row].1;
         for ((lens, seat), subjects) in lenses.iter().zip(seats).zip(&mut self.subjects) {
             let Some(subject) = seat.and_then(|seat| subjects.get_mut(seat)) else { continue };
             if lens.auth.is_none_or(|a| a == seen.auth) {
-                subject.take(|amount| count_requests(&lens.columns, seen, errors, lens.layout.latency(), amount));
+                subject.take(|amount| count_requests(&lens.columns, seen, &answers, lens.layout.latency(), amount));
             }
         }
         if !seen.route.refused && !seen.route.probe {
-            self.note_blame(second, seen, errors);
+            self.note_blame(second, seen, answers.errors);
         }
     }
 
@@ -260,8 +262,7 @@ impl Service {
         self.seats.clear();
     }
 
-    fn note_blame(&mut self, second: u32, seen: &Seen<'_>, errors: &ErrorRule) {
-        let failed: u64 = seen.slot.statuses.iter().filter(|s| errors.is_error(s.0)).map(|s| u64::from(s.1)).sum();
+    fn note_blame(&mut self, second: u32, seen: &Seen<'_>, failed: u64) {
         let slow = !seen.route.streaming && seen.slot.over.iter().any(|n| *n > 0);
         if failed == 0 && !slow {
             return;

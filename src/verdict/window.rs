@@ -90,6 +90,12 @@ struct Cell {
 }
 
 impl Cell {
+    fn emptied(mut self, number: u32) -> Self {
+        self.values.clear();
+        self.buckets.clear();
+        Self { number, max_us: 0, ..self }
+    }
+
     fn add(&mut self, amount: &Amount, latency: bool) {
         self.values.resize(amount.values.len(), 0);
         self.values.iter_mut().zip(&amount.values).for_each(|(a, b)| *a += b);
@@ -111,7 +117,9 @@ impl Cell {
             }
             same
         });
-        self.buckets.shrink_to_fit();
+        if self.buckets.capacity() > 2 * self.buckets.len().max(4) {
+            self.buckets.shrink_to_fit();
+        }
     }
 }
 
@@ -235,6 +243,9 @@ struct Ring {
     /// The cell that is being filled.
     open: Option<Cell>,
     cells: VecDeque<Cell>,
+    /// One that was done with, for the next: a window at rest takes no memory anew.
+    #[serde(skip)]
+    spare: Option<Cell>,
     #[serde(skip)]
     dropped: u64,
     #[serde(skip)]
@@ -267,7 +278,9 @@ impl Ring {
             self.close();
         }
         let latency = self.sums.iter().any(|s| s.latency);
-        self.open.get_or_insert_with(|| Cell { number, ..Cell::default() }).add(amount, latency);
+        let spare = &mut self.spare;
+        let open = self.open.get_or_insert_with(|| spare.take().unwrap_or_default().emptied(number));
+        open.add(amount, latency);
     }
 
     fn close(&mut self) {
@@ -298,7 +311,10 @@ impl Ring {
             }
             needed = needed.min(sum.from);
         }
-        while self.dropped < needed && self.cells.pop_front().is_some() {
+        while self.dropped < needed
+            && let Some(cell) = self.cells.pop_front()
+        {
+            self.spare = Some(cell);
             self.dropped += 1;
         }
     }
