@@ -2,7 +2,6 @@
 
 pub mod analyze;
 pub mod batch;
-mod blocks;
 pub mod book;
 pub mod clock;
 pub mod compare;

@@ -6,7 +6,6 @@ use std::sync::mpsc::Sender;
 
 use super::batch::Job;
 use super::batch::empty;
-use super::blocks::each_block;
 use super::book::Book;
 use super::clock;
 use super::pipeline::Carry;
@@ -16,6 +15,7 @@ use super::pipeline::Walk;
 use super::source::SourceForm;
 use crate::error::Error;
 use crate::input::archive::Archive;
+use crate::line::blocks::Blocks;
 use crate::line::split::Block;
 use crate::parse::detect::Kind;
 use crate::stats::group::Layer;
@@ -212,13 +212,15 @@ impl<'a> Worker<'a> {
     fn whole(&self, file: usize, share: &mut Share) -> Result<(), Error> {
         let mut archive = open(self.job, file)?;
         let form = self.form(file, &mut archive);
-        let archive = behind(self.job, file, archive)?;
+        let mut archive = behind(self.job, file, archive)?;
+        if self.job.threads > 1 {
+            archive = archive.unpacked_beside();
+        }
         let mut walk = Walk::new(&self.job.settings, &form, None);
-        let beside = self.job.threads > 1;
         let mut taken = Taken::default();
         let files = self.job.files;
         let mut book = files[..file].iter().all(|f| f.history != files[file].history).then(Book::default);
-        let ended = each_block(archive, beside, |block| {
+        let ended = Blocks::new(archive).each(|block| {
             walk.block(block, &mut share.snapshot);
             (self.job.progress)(block.bytes.len() as u64);
             match &mut book {
@@ -245,7 +247,7 @@ impl<'a> Worker<'a> {
         let mut walk = Walk::new(&self.job.settings, &form, None);
         let start = if from == 0 { None } else { Some(self.run_up(file, from, &form, &mut walk)?) };
         let mut taken = Taken::default();
-        let ended = each_block(Archive::open_range(path, from, to)?, false, |block| {
+        let ended = Blocks::new(Archive::open_range(path, from, to)?).each(|block| {
             walk.block(block, &mut share.snapshot);
             (self.job.progress)(block.bytes.len() as u64);
             taken.take(&mut walk, EVENTS);
@@ -368,7 +370,7 @@ pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, bef
     };
     // pieces small enough to hold their events; each ends where the next begins
     let mut from = 0;
-    let ended = each_block(archive, false, |block| {
+    let ended = Blocks::new(archive).each(|block| {
         walk.block(block, &mut share.snapshot);
         if walk.waiting_events() > EVENTS / 2 {
             let (events, lines) = walk.take_events();

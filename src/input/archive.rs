@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::input::beside::beside;
 use crate::input::unpack::MAGIC;
 use crate::input::unpack::Packing;
 use crate::input::unpack::Source;
@@ -114,6 +115,15 @@ impl Archive {
     /// True where the bytes are unpacked on the way.
     pub fn compressed(&self) -> bool {
         self.packing != Packing::Plain
+    }
+
+    /// The same, read ahead on a thread of its own where it is unpacked on the way.
+    #[must_use]
+    pub fn unpacked_beside(self) -> Self {
+        if !self.compressed() {
+            return self;
+        }
+        Self { source: beside(self.source), ..self }
     }
 
     /// The file's length in bytes where any part of it can be read for itself: a plain file, no pipe, no UTF-16.

@@ -3,6 +3,7 @@
 //! Leaves lines and their meaning to later stages. Happenings are returned, never logged from here.
 
 pub mod archive;
+mod beside;
 pub mod discover;
 pub mod follow;
 pub mod identity;

@@ -46,6 +46,17 @@ impl Blocks {
         }
         self.failure.take().map_or(Ok(None), Err)
     }
+
+    /// Calls `take` with every block that is left.
+    ///
+    /// # Errors
+    /// What stopped the reading, after all that could be read was taken.
+    pub fn each(mut self, mut take: impl FnMut(&Block<'_>)) -> Result<(), Error> {
+        while let Some(block) = self.next_block()? {
+            take(&block);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

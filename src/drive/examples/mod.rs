@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use super::analyze;
 use super::batch::File;
-use super::blocks::each_block;
 use super::clock;
 use super::pipeline::Carry;
 use super::pipeline::Event;
@@ -24,6 +23,7 @@ use crate::error::Error;
 use crate::input::archive::Archive;
 use crate::input::discover::Kind;
 use crate::input::discover::discover;
+use crate::line::blocks::Blocks;
 use crate::line::split::Block;
 use crate::parse::Exception;
 use crate::stats::intake::Intake;
@@ -100,7 +100,7 @@ fn of_file(ask: &Ask<'_>, file: &File, number: usize, carry: Option<Carry>, last
     let number = u64::try_from(number).unwrap_or(u64::MAX);
     let form = Arc::new(SourceForm::find(&file.shown, number, archive.head(HEAD), near, &ask.settings));
     let mut course = Course::new(ask, &form, carry);
-    let ended = each_block(archive, false, |block| {
+    let ended = Blocks::new(archive).each(|block| {
         course.block(block);
         (ask.progress)(block.bytes.len() as u64);
     });
