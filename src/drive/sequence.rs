@@ -71,6 +71,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         stretches: BTreeMap::new(),
         number: 0,
         heads: BinaryHeap::new(),
+        fresh: Vec::new(),
         judged: 0,
         total: empty(job),
         told: job.files.iter().map(|_| Told::default()).collect(),
@@ -106,16 +107,18 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
                 }
                 busy += 1;
             }
-            if busy == 0 {
-                break;
+            // While others read, what is closed by now is judged: a little at a time, so that none waits for it.
+            let more = sequence.judge(follower);
+            let answer = if more || busy == 0 { answers.try_recv().ok() } else { answers.recv().ok() };
+            match answer {
+                Some((reader, stretch)) => {
+                    busy -= 1;
+                    sequence.take(reader, stretch);
+                }
+                None if more => {}
+                None => break,
             }
-            // While others read, what is closed by now is judged.
-            sequence.judge(follower);
-            let Ok((reader, stretch)) = answers.recv() else { break };
-            busy -= 1;
-            sequence.take(reader, stretch);
         }
-        sequence.judge(follower);
     });
     sequence.end(&opened)
 }
@@ -130,6 +133,7 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep) -> Vec<Box<Re
                 job,
                 opened,
                 keep,
+                beside: false,
                 lane: all.len(),
                 history: of.history,
                 files: VecDeque::from([file]),
@@ -141,6 +145,11 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep) -> Vec<Box<Re
             })),
         }
     }
+    // Where histories are as many as threads, all of these are busy with them.
+    let beside = all.len() < job.threads;
+    for reader in &mut all {
+        reader.beside = beside;
+    }
     all
 }
 
@@ -149,6 +158,8 @@ struct Reader<'a> {
     job: &'a Job<'a>,
     opened: &'a [Opened],
     keep: Keep,
+    /// Packed files are unpacked on threads of their own.
+    beside: bool,
     lane: usize,
     history: usize,
     /// Not begun yet.
@@ -164,6 +175,8 @@ struct Reader<'a> {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
+/// Seconds that are judged before somebody looks whether a reader waits.
+const AT_ONCE: usize = 64;
 
 /// What a history told in some thousand lines of one file.
 struct Stretch {
@@ -222,7 +235,8 @@ impl<'a> Reader<'a> {
         let worker = Worker::new(self.job, self.opened, mpsc::channel().0);
         let opened = open(self.job, file).and_then(|mut archive| {
             self.form = Some(worker.form(file, &mut archive));
-            behind(self.job, file, archive)
+            let archive = behind(self.job, file, archive)?;
+            Ok(if self.beside { archive.unpacked_beside() } else { archive })
         });
         match opened {
             Ok(archive) => self.reading = Some((file, Blocks::new(archive))),
@@ -305,6 +319,8 @@ struct Sequence<'a> {
     number: u64,
     /// The next second of each stretch, and its number.
     heads: BinaryHeap<Reverse<(u32, u64)>>,
+    /// Stretches whose seconds are still to be put in order, by number.
+    fresh: Vec<u64>,
     /// Seconds before it are judged.
     judged: u32,
     total: Snapshot,
@@ -313,10 +329,11 @@ struct Sequence<'a> {
 
 impl<'a> Sequence<'a> {
     /// The reader of the history whose seconds others wait for, unless it is reading already. One that is ahead goes on
-    /// only while little of it waits.
+    /// only while little of it waits; so does any while there is something to judge.
     fn furthest_behind(&mut self) -> Option<Box<Reader<'a>>> {
         let last = self.open();
-        let may = |lane: &&mut Lane<'a>| lane.reader.is_some() && (lane.open == last || lane.waiting < AHEAD);
+        let idle = self.fresh.is_empty() && self.closed(last).is_none();
+        let may = |lane: &&mut Lane<'a>| lane.reader.is_some() && (lane.waiting < AHEAD || (idle && lane.open == last));
         self.lanes.iter_mut().filter(may).min_by_key(|lane| lane.open)?.reader.take()
     }
 
@@ -340,23 +357,36 @@ impl<'a> Sequence<'a> {
             told.intake.add(&stretch.told.intake);
             told.error = told.error.take().or(stretch.told.error.take());
         }
-        let number = self.number;
+        self.stretches.insert(self.number, (at, stretch));
+        self.fresh.push(self.number);
         self.number += 1;
-        // Made here and not where it was read: reading one history takes longer than judging it.
-        stretch.steps = stretch.snapshot.take_steps(u32::MAX).into();
-        let head = stretch.steps.front().map(|step| step.second);
-        self.stretches.insert(number, (at, stretch));
-        match head {
-            Some(second) => self.heads.push(Reverse((second, number))),
-            None => self.settle(number),
+    }
+
+    /// Puts the seconds of what was read last in order: here and not where it was read, as reading one history takes
+    /// longer than judging it.
+    fn order(&mut self) {
+        for number in std::mem::take(&mut self.fresh) {
+            let Some((_, stretch)) = self.stretches.get_mut(&number) else { continue };
+            stretch.steps = stretch.snapshot.take_steps(u32::MAX).into();
+            match stretch.steps.front().map(|step| step.second) {
+                Some(second) => self.heads.push(Reverse((second, number))),
+                None => self.settle(number),
+            }
         }
     }
 
-    /// Tells of all seconds that no history can add to.
-    fn judge(&mut self, follower: &mut dyn Follower) {
+    /// The first second that is to be told of, where none before `open` can change any more.
+    fn closed(&self, open: u32) -> Option<u32> {
+        self.heads.peek().map(|head| head.0.0).filter(|next| *next < open)
+    }
+
+    /// Tells of some seconds that no history can add to, and whether there are more.
+    fn judge(&mut self, follower: &mut dyn Follower) -> bool {
+        self.order();
         let open = self.open();
         let mut here: Vec<u64> = Vec::new();
-        while let Some(next) = self.heads.peek().map(|head| head.0.0).filter(|next| *next < open) {
+        for _ in 0..AT_ONCE {
+            let Some(next) = self.closed(open) else { return false };
             here.clear();
             while let Some(Reverse((_, number))) = self.heads.peek().filter(|head| head.0.0 == next) {
                 here.push(*number);
@@ -384,6 +414,7 @@ impl<'a> Sequence<'a> {
                 self.settle(*number);
             }
         }
+        self.closed(open).is_some()
     }
 
     /// Puts away what was judged to its end.
