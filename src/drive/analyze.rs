@@ -107,7 +107,12 @@ pub fn read_in_chunks(ask: &Ask<'_>, chunk: u64) -> Read {
 /// Reads everything that was asked for in the order of time, and tells `follower` of each second once it is closed. What
 /// stands in snapshots has no seconds.
 pub fn read_judged(ask: &Ask<'_>, keep: Keep, follower: &mut dyn Follower) -> Read {
-    read_by(ask, batch::CHUNK, |job| sequence::run(job, keep, follower))
+    read_judged_in_chunks(ask, batch::CHUNK, keep, follower)
+}
+
+/// The same, with stretches of about `chunk` bytes at most; see [`read_in_chunks`].
+pub fn read_judged_in_chunks(ask: &Ask<'_>, chunk: u64, keep: Keep, follower: &mut dyn Follower) -> Read {
+    read_by(ask, chunk, |job| sequence::run(job, keep, follower))
 }
 
 fn read_by(ask: &Ask<'_>, chunk: u64, run: impl FnOnce(&Job<'_>) -> (Snapshot, Vec<Told>)) -> Read {

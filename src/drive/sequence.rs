@@ -98,12 +98,12 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let alone = readers.len() == 1;
         sequence.lanes = readers.into_iter().map(|reader| reader.lane(alone)).collect();
         let mut busy = 0;
-        loop {
+        'reading: loop {
             // Those that are furthest behind hold all others up.
             while busy < job.threads {
                 let Some(reader) = sequence.furthest_behind() else { break };
                 if ask.send(reader).is_err() {
-                    break;
+                    break 'reading;
                 }
                 busy += 1;
             }
@@ -115,7 +115,8 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
                     busy -= 1;
                     sequence.take(reader, stretch);
                 }
-                None if more => {}
+                // What was put in order just now may let a reader go on.
+                None if more || (busy == 0 && sequence.has_readers()) => {}
                 None => break,
             }
         }
@@ -251,6 +252,8 @@ impl<'a> Reader<'a> {
         stretch.file = Some(file);
         let mut walk = Walk::new(&self.job.settings, form, self.carry.take());
         let (mut bytes, mut goes_on) = (0, false);
+        let most = if self.keep == Keep::All { LONG_STRETCH } else { STRETCH };
+        let most = most.min(self.job.chunk);
         loop {
             match blocks.next_block() {
                 Ok(Some(block)) => {
@@ -260,7 +263,7 @@ impl<'a> Reader<'a> {
                     bytes += read;
                     let (events, lines) = walk.take_events();
                     self.book.settle(events, lines, &mut stretch.snapshot);
-                    goes_on = bytes >= if self.keep == Keep::All { LONG_STRETCH } else { STRETCH };
+                    goes_on = bytes >= most;
                     if goes_on {
                         break;
                     }
@@ -335,6 +338,11 @@ impl<'a> Sequence<'a> {
         let idle = self.fresh.is_empty() && self.closed(last).is_none();
         let may = |lane: &&mut Lane<'a>| lane.reader.is_some() && (lane.waiting < AHEAD || (idle && lane.open == last));
         self.lanes.iter_mut().filter(may).min_by_key(|lane| lane.open)?.reader.take()
+    }
+
+    /// Whether there is something to read that nobody reads.
+    fn has_readers(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.reader.is_some())
     }
 
     /// The first second that some history can still add to.

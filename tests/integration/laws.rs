@@ -4,6 +4,7 @@
 //! samples, and logs put together from pieces (accesses, pairs of lines, tracebacks, broken lines) that are never split
 //! where a law is about cutting at whole pieces.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -19,12 +20,18 @@ use vitalog::cli::prepare;
 use vitalog::cli::settings::Environment;
 use vitalog::cli::settings::Settings;
 use vitalog::drive::analyze::Ask;
+use vitalog::drive::analyze::Read;
 use vitalog::drive::analyze::read_in_chunks;
+use vitalog::drive::analyze::read_judged_in_chunks;
 use vitalog::drive::batch::CHUNK;
+use vitalog::drive::sequence::Follower;
+use vitalog::drive::sequence::Keep;
+use vitalog::drive::sequence::Parts;
 use vitalog::line::split::Block;
 use vitalog::line::split::Position;
 use vitalog::line::split::Splitter;
 use vitalog::stats::snapshot::Plan;
+use vitalog::stats::steps::Example;
 use vitalog::stats::stored;
 use vitalog::stats::summary::sum_up;
 use vitalog::time::Timestamp;
@@ -46,6 +53,65 @@ fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>)
 
 /// The same, with slots kept for each route or for services alone: then the snapshot is of no use.
 fn analyze_by(by_route: bool, arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
+    read_by(by_route, arguments, threads, &|ask| read_in_chunks(ask, chunk))
+}
+
+/// Every second that is told of when the same is read in the order of time, and the report where `keep` has one.
+fn followed(arguments: &[String], threads: usize, chunk: u64, keep: Keep) -> (Vec<String>, Value) {
+    let seconds = RefCell::new(Seconds::default());
+    let read = |ask: &Ask<'_>| read_judged_in_chunks(ask, chunk, keep, &mut *seconds.borrow_mut());
+    let (report, _) = read_by(true, arguments, threads, &read);
+    (seconds.into_inner().0, report)
+}
+
+/// All that a follower is told, as text.
+#[derive(Default)]
+struct Seconds(Vec<String>);
+
+impl Follower for Seconds {
+    fn second(&mut self, parts: &Parts<'_>) {
+        for (step, all) in parts {
+            let desk = |at: u16| &all.desks()[usize::from(at)];
+            let name = |at: u16| (desk(at).service.as_deref(), desk(at).layer);
+            let groups: Vec<String> = step
+                .groups
+                .iter()
+                .map(|(key, slot)| {
+                    let version = desk(key.desk).eras[usize::from(key.era)].name();
+                    let route = desk(key.desk).router.key(key.route);
+                    format!("{:?} {version:?} {route:?} {:?} {:?} {slot:?}", name(key.desk), key.auth, key.cache)
+                })
+                .collect();
+            // Services have numbers in the order they came; which one a stretch met first is no matter.
+            let mut lines: Vec<String> = step.lines.iter().map(|(at, lines)| format!("{:?} {lines:?}", name(*at))).collect();
+            lines.sort();
+            let examples: Vec<String> = step.examples.iter().map(Example::line).collect();
+            let turns: Vec<String> = all.doings().turns().map(|turn| format!("{turn:?}")).collect();
+            let raised = step.raised.iter().map(|raise| format!("{raise:?}")).collect();
+            for told in [groups, lines, raised, examples, turns] {
+                self.0.push(format!("{}: {told:#?}", step.second));
+            }
+        }
+    }
+
+    fn renamed(&mut self, service: Option<&str>, method: &str, path: &str) {
+        self.0.push(format!("{service:?} {method} {path} renamed"));
+    }
+}
+
+/// The first second that two readings tell apart, as a sentence.
+fn first_apart(expected: &[String], got: &[String]) -> Option<String> {
+    if expected.len() != got.len() {
+        return Some(format!("{} seconds became {}", expected.len(), got.len()));
+    }
+    let (a, b) = expected.iter().zip(got).find(|(a, b)| a != b)?;
+    let (line, other) = a.lines().zip(b.lines()).find(|(a, b)| a != b).unwrap_or((a, b));
+    Some(format!("{}: expected {line}, got {other}", a.lines().next()?))
+}
+
+type ReadIt<'a> = &'a dyn Fn(&Ask<'_>) -> Read;
+
+fn read_by(by_route: bool, arguments: &[String], threads: usize, read: ReadIt<'_>) -> (Value, Vec<u8>) {
     let typed = ["vitalog", "analyze"].map(String::from).into_iter().chain(arguments.iter().cloned());
     let Command::Analyze(typed) = CommandLine::try_parse_from(typed).unwrap().command else { panic!("another command") };
     let around = Environment {
@@ -68,7 +134,7 @@ fn analyze_by(by_route: bool, arguments: &[String], threads: usize, chunk: u64) 
         keep_parts: true,
         progress: &|_| (),
     };
-    let read = read_in_chunks(&ask, chunk);
+    let read = read(&ask);
     let summary = sum_up(&read.snapshot, &read.asked(prepare::asked(&settings).unwrap()));
     let (health, service_health) = judge(&summary, &[], &settings.health_promises());
     (object(&Report { summary, health, service_health, findings: Vec::new() }), stored::store(&read.parts))
@@ -304,6 +370,49 @@ fn no_number_of_threads_or_cuts_changes_a_byte_of_a_samples_report() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_sample_read_in_the_order_of_time_gives_the_same_report_and_seconds_on_any_number_of_threads() {
+    let mut wrong = Vec::new();
+    for (name, arguments) in samples() {
+        let (report, _) = analyze(&arguments, 1, CHUNK);
+        let (one, _) = followed(&arguments, 1, CHUNK, Keep::All);
+        for (threads, chunk) in [(1, 1), (2, CHUNK), (5, 1)] {
+            for keep in [Keep::All, Keep::Seconds] {
+                let (many, own) = followed(&arguments, threads, chunk, keep);
+                let differs = difference(&report, &own).filter(|_| keep == Keep::All);
+                let differs = differs.or_else(|| first_apart(&one, &many));
+                wrong.extend(differs.map(|how| format!("{name}, {threads} threads, stretches of {chunk}: {how}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn one_second_longer_than_many_stretches_is_told_whole() {
+    let mut log = String::new();
+    for n in 0..40_000 {
+        let second = if n < 39_000 { 0 } else { 7 };
+        log += &format!("2026-11-23 10:00:0{second},000 - uvicorn.access - INFO - 127.0.0.1:4 - \"GET /a HTTP/1.1\" 200\n");
+    }
+    let folder = Folder::new();
+    folder.write("app.log", log);
+    let arguments = [folder.path("app.log").to_str().unwrap().to_string()];
+    for threads in [1, 3] {
+        for keep in [Keep::All, Keep::Seconds] {
+            let (seconds, report) = followed(&arguments, threads, 1, keep);
+            let groups: Vec<&String> = seconds.iter().filter(|told| told.contains("statuses")).collect();
+            let requests = |told: &&String| {
+                let (_, rest) = told.split_once("statuses: [(200, ").unwrap();
+                rest.split_once(')').unwrap().0.parse::<u64>().unwrap()
+            };
+            assert!(groups.len() > 6, "only {} stretches", groups.len());
+            assert_eq!(40_000, groups.iter().map(requests).sum::<u64>());
+            assert_eq!(40_000, report["input"]["sources"][0]["requests"]);
+        }
+    }
 }
 
 #[test]
