@@ -40,9 +40,8 @@ use crate::error::Fault;
 use crate::stats::snapshot::Plan;
 use crate::stats::stored;
 use crate::stats::summary::Asked;
-use crate::stats::summary::sum_up;
 use crate::time::Timestamp;
-use crate::verdict::finding::found_in;
+use crate::verdict::finding::sum_up_and_find;
 use crate::verdict::health::judge;
 use crate::write::Report;
 use crate::write::figures::clean;
@@ -194,9 +193,8 @@ fn read(settings: &Settings, now: Timestamp) -> Result<Outcome, Error> {
         say(&clean(note.as_bytes()).to_string());
     }
     let asked = found.asked(asked);
-    let summary = sum_up(&found.snapshot, &asked);
+    let (summary, findings) = sum_up_and_find(&found.snapshot, &asked, ask.threads);
     let (health, service_health) = judge(&summary, &[], &settings.health_promises());
-    let findings = found_in(&found.snapshot, &summary, &asked);
     let answers = gate::answers(settings, windows, &found.snapshot, &summary, &asked);
     let parts = found.parts;
     Ok(Outcome {

@@ -358,7 +358,7 @@ impl Step<'_> {
                 if !subject.dirty && subject.wake > self.now {
                     continue;
                 }
-                subject.advance(self.now);
+                subject.advance(self.now, &lens.columns);
                 let mut wake = subject.meter.wake().unwrap_or(u32::MAX);
                 let Subject { meter, machines, route, .. } = subject;
                 for (judge_at, (judge, machine)) in lens.judges.iter().zip(machines.iter_mut()).enumerate() {

@@ -11,7 +11,6 @@ use crate::stats::counts::ErrorRule;
 use crate::stats::counts::is_aborted;
 use crate::stats::counts::is_client_error;
 use crate::stats::group::Layer;
-use crate::stats::slots::Slot;
 use crate::verdict::condition::Signal;
 use crate::verdict::second::Seen;
 use crate::verdict::second::Told;
@@ -123,12 +122,14 @@ pub struct Columns {
     all: Vec<Column>,
     /// Where those without a number of their own stand; beyond all where they are not counted.
     places: [usize; Column::PLAIN],
+    /// Those with a number of their own.
+    others: Vec<Column>,
 }
 
 impl Columns {
     /// No column yet.
     pub fn new() -> Self {
-        Self { all: Vec::new(), places: [usize::MAX; Column::PLAIN] }
+        Self { all: Vec::new(), places: [usize::MAX; Column::PLAIN], others: Vec::new() }
     }
 
     /// Adds those that are not there yet.
@@ -137,8 +138,9 @@ impl Columns {
             if self.all.contains(&column) {
                 continue;
             }
-            if let Some(place) = column.plain().and_then(|plain| self.places.get_mut(plain)) {
-                *place = self.all.len();
+            match column.plain().and_then(|plain| self.places.get_mut(plain)) {
+                Some(place) => *place = self.all.len(),
+                None => self.others.push(column),
             }
             self.all.push(column);
         }
@@ -207,80 +209,129 @@ pub fn figure(signal: Signal, columns_here: &Columns, sum: &Sum, least: u64, obs
     }
 }
 
-/// Requests of one group in a second by what they were answered: counted once for all who look at them.
+/// Requests of one group in a second, as every column without a number of its own counts them: found once for all who
+/// look at them.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Answers {
-    /// All.
-    pub requests: u64,
-    /// Errors, by the rule that holds.
+pub struct Requests {
+    plain: [u64; Column::PLAIN],
+    /// Errors, by the rule that holds, even where the route counts in no denominator.
     pub errors: u64,
-    client_errors: u64,
-    aborted: u64,
+    /// Their latencies count.
+    timed: bool,
 }
 
-impl Answers {
-    /// Those of a slot.
-    pub fn of(slot: &Slot, rule: &ErrorRule) -> Self {
-        let mut all = Self::default();
-        for &(status, n) in &slot.statuses {
+impl Requests {
+    /// Those of a group.
+    pub fn of(seen: &Seen<'_>, rule: &ErrorRule) -> Self {
+        let (mut requests, mut errors, mut client_errors, mut aborted) = (0, 0, 0, 0);
+        for &(status, n) in &seen.slot.statuses {
             let n = u64::from(n);
-            all.requests += n;
+            requests += n;
+            errors += if rule.is_error(status) { n } else { 0 };
             // Most are none of these.
             if !(100..400).contains(&status) {
-                all.client_errors += if is_client_error(status) { n } else { 0 };
-                all.aborted += if is_aborted(status) { n } else { 0 };
+                client_errors += if is_client_error(status) { n } else { 0 };
+                aborted += if is_aborted(status) { n } else { 0 };
             }
-            all.errors += if rule.is_error(status) { n } else { 0 };
         }
-        all
+        let mut own = Self { errors, timed: !seen.route.streaming && !seen.route.refused, ..Self::default() };
+        own.set(Column::Requests, requests);
+        if !seen.route.refused {
+            own.set(Column::Counted, requests);
+            own.set(Column::Errors, errors);
+            own.set(Column::ClientErrors, client_errors);
+            own.set(Column::Aborted, aborted);
+            let (hit, looked_up) = match seen.cache {
+                Cache::Hit | Cache::Stale => (requests, requests),
+                Cache::Miss | Cache::Expired => (0, requests),
+                _ => (0, 0),
+            };
+            own.set(Column::CacheHits, hit);
+            own.set(Column::CacheLookups, looked_up);
+        }
+        if own.timed {
+            own.set(Column::Timed, u64::from(seen.slot.timed));
+            own.set(Column::SumUs, seen.slot.sum_us);
+        }
+        own
     }
-}
 
-/// Adds what requests of one group did in a second, `answers` being those of its slot. `latency`: buckets too.
-pub fn count_requests(columns: &[Column], seen: &Seen<'_>, answers: &Answers, latency: bool, into: &mut Amount) {
-    into.values.resize(columns.len(), 0);
-    let timed = !seen.route.streaming && !seen.route.refused;
-    let counted = if seen.route.refused { Answers::default() } else { *answers };
-    for (column, value) in columns.iter().zip(&mut into.values) {
-        *value += match *column {
-            Column::Requests => answers.requests,
-            Column::Counted => counted.requests,
-            Column::Errors => counted.errors,
-            Column::ClientErrors => counted.client_errors,
-            Column::Aborted => counted.aborted,
-            Column::Status(_) if seen.route.refused => 0,
-            Column::Status(code) => seen.slot.statuses.iter().find(|s| s.0 == code).map_or(0, |s| u64::from(s.1)),
-            Column::Timed if timed => u64::from(seen.slot.timed),
-            Column::SumUs if timed => seen.slot.sum_us,
-            Column::Over(limit) if timed => seen.slot.over.get(limit).copied().map_or(0, u64::from),
-            Column::CacheHits if matches!(seen.cache, Cache::Hit | Cache::Stale) => counted.requests,
-            Column::CacheLookups if matches!(seen.cache, Cache::Hit | Cache::Miss | Cache::Expired | Cache::Stale) => {
-                counted.requests
-            }
-            _ => 0,
-        };
-    }
-    if timed {
-        into.max_us = into.max_us.max(seen.slot.max_us);
-        if latency {
-            into.buckets.extend_from_slice(&seen.slot.buckets);
+    fn set(&mut self, column: Column, n: u64) {
+        if let Some(value) = column.plain().and_then(|at| self.plain.get_mut(at)) {
+            *value = n;
         }
     }
 }
 
-/// Adds what lines of one service and layer were in a second.
-pub fn count_lines(columns: &[Column], told: &Told<'_>, into: &mut Amount) {
-    into.values.resize(columns.len(), 0);
-    let app = |n: u64| if told.layer == Layer::App { n } else { 0 };
-    for (column, value) in columns.iter().zip(&mut into.values) {
-        *value += match column {
-            Column::Lines => told.lines.kinds.lines(),
-            Column::Malformed => told.lines.kinds.malformed,
-            Column::Exceptions => app(told.lines.exceptions),
-            Column::Starts => app(told.lines.starts),
-            Column::WorkerDeaths => app(told.lines.worker_deaths),
-            _ => 0,
+/// What one subject did in one second, before it enters windows.
+#[derive(Debug, Clone, Default)]
+pub struct Gathered {
+    plain: [u64; Column::PLAIN],
+    /// In the order of those columns that have a number of their own.
+    others: Vec<u64>,
+    amount: Amount,
+}
+
+impl Gathered {
+    /// Begins anew.
+    pub fn clear(&mut self) {
+        self.plain = [0; Column::PLAIN];
+        self.others.clear();
+        self.amount.max_us = 0;
+        self.amount.buckets.clear();
+    }
+
+    /// Adds what requests of one group did, `requests` being those of its slot. `latency`: buckets too.
+    pub fn requests(&mut self, columns: &Columns, seen: &Seen<'_>, requests: &Requests, latency: bool) {
+        self.plain.iter_mut().zip(&requests.plain).for_each(|(a, b)| *a += b);
+        if !columns.others.is_empty() {
+            self.others.resize(columns.others.len(), 0);
+            for (column, value) in columns.others.iter().zip(&mut self.others) {
+                *value += match *column {
+                    Column::Status(code) if !seen.route.refused => {
+                        seen.slot.statuses.iter().find(|s| s.0 == code).map_or(0, |s| u64::from(s.1))
+                    }
+                    Column::Over(limit) if requests.timed => seen.slot.over.get(limit).copied().map_or(0, u64::from),
+                    _ => 0,
+                };
+            }
+        }
+        if requests.timed {
+            self.amount.max_us = self.amount.max_us.max(seen.slot.max_us);
+            if latency {
+                self.amount.buckets.extend_from_slice(&seen.slot.buckets);
+            }
+        }
+    }
+
+    /// Adds what lines of one service and layer were.
+    pub fn lines(&mut self, told: &Told<'_>) {
+        let app = |n: u64| if told.layer == Layer::App { n } else { 0 };
+        let counts = [
+            (Column::Lines, told.lines.kinds.lines()),
+            (Column::Malformed, told.lines.kinds.malformed),
+            (Column::Exceptions, app(told.lines.exceptions)),
+            (Column::Starts, app(told.lines.starts)),
+            (Column::WorkerDeaths, app(told.lines.worker_deaths)),
+        ];
+        for (column, n) in counts {
+            if let Some(value) = column.plain().and_then(|at| self.plain.get_mut(at)) {
+                *value += n;
+            }
+        }
+    }
+
+    /// All of it, in the order of `columns`.
+    pub fn amount(&mut self, columns: &Columns) -> &Amount {
+        let mut others = self.others.iter();
+        let plain = &self.plain;
+        let number = |column: &Column| match column.plain() {
+            Some(at) => plain.get(at).copied().unwrap_or(0),
+            None => others.next().copied().unwrap_or(0),
         };
+        self.amount.values.clear();
+        self.amount.values.extend(columns.iter().map(number));
+        &self.amount
     }
 }
 
@@ -315,13 +366,12 @@ mod tests {
         let place = layout.window(10, true);
         layout.set_columns(columns.len());
         let mut meter = Meter::new(&layout);
-        let mut amount = Amount::default();
+        let mut second = Gathered::default();
         for (route, cache, slot) in requests {
             let seen = Seen { service: None, layer: Layer::App, route, auth: Auth::Unknown, cache: *cache, slot };
-            let answers = Answers::of(seen.slot, &ErrorRule::default());
-            count_requests(&columns, &seen, &answers, true, &mut amount);
+            second.requests(&columns, &seen, &Requests::of(&seen, &ErrorRule::default()), true);
         }
-        meter.add(100, &amount);
+        meter.add(100, second.amount(&columns));
         meter.advance(101);
         figure(signal, &columns, meter.sum(place), least, 10)
     }

@@ -106,7 +106,7 @@ impl Gate {
             let name = service.name.clone();
             for (lens, subjects) in self.plan.lenses.iter().zip(&mut service.subjects) {
                 for subject in subjects.iter_mut().filter(|s| s.dirty || s.wake <= now) {
-                    subject.advance(now);
+                    subject.advance(now, &lens.columns);
                     subject.wake = subject.meter.wake().unwrap_or(u32::MAX);
                     for judge in &lens.judges {
                         let read = judge.read(&lens.columns, &subject.meter, &course, 0);

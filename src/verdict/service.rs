@@ -16,10 +16,10 @@ use crate::route::RouteKey;
 use crate::stats::counts::ErrorRule;
 use crate::stats::group::Layer;
 use crate::verdict::alert::Machine;
-use crate::verdict::figure::Answers;
 use crate::verdict::figure::Column;
-use crate::verdict::figure::count_lines;
-use crate::verdict::figure::count_requests;
+use crate::verdict::figure::Columns;
+use crate::verdict::figure::Gathered;
+use crate::verdict::figure::Requests;
 use crate::verdict::lens::Course;
 use crate::verdict::lens::Lens;
 use crate::verdict::lens::Scope;
@@ -27,7 +27,6 @@ use crate::verdict::notice::Known;
 use crate::verdict::notice::Telling;
 use crate::verdict::second::Seen;
 use crate::verdict::second::Told;
-use crate::verdict::window::Amount;
 use crate::verdict::window::Meter;
 
 /// Routes that one lens looks at each by itself, at most; a router keeps fewer.
@@ -57,7 +56,7 @@ pub struct Subject {
     #[serde(skip)]
     pub dirty: bool,
     #[serde(skip)]
-    amount: Amount,
+    gathered: Gathered,
 }
 
 impl Subject {
@@ -66,20 +65,18 @@ impl Subject {
         Self { route, meter: Meter::new(&lens.layout), machines, ..Self::default() }
     }
 
-    fn take(&mut self, count: impl FnOnce(&mut Amount)) {
+    fn gather(&mut self) -> &mut Gathered {
         if !self.dirty {
             self.dirty = true;
-            self.amount.values.fill(0);
-            self.amount.max_us = 0;
-            self.amount.buckets.clear();
+            self.gathered.clear();
         }
-        count(&mut self.amount);
+        &mut self.gathered
     }
 
     /// Moves the windows up to `now`; what came in lies in the second before.
-    pub fn advance(&mut self, now: u32) {
+    pub fn advance(&mut self, now: u32, columns: &Columns) {
         if self.dirty {
-            self.meter.add(now - 1, &self.amount);
+            self.meter.add(now - 1, self.gathered.amount(columns));
             self.dirty = false;
         }
         self.meter.advance(now);
@@ -188,16 +185,16 @@ impl Service {
             self.seat(seen.route, lenses, include_probes);
             return self.requests(second, seen, lenses, errors, include_probes);
         };
-        let answers = Answers::of(seen.slot, errors);
+        let requests = Requests::of(seen, errors);
         let seats = &self.seats.rows[row].1;
         for ((lens, seat), subjects) in lenses.iter().zip(seats).zip(&mut self.subjects) {
             let Some(subject) = seat.and_then(|seat| subjects.get_mut(seat)) else { continue };
             if lens.auth.is_none_or(|a| a == seen.auth) {
-                subject.take(|amount| count_requests(&lens.columns, seen, &answers, lens.layout.latency(), amount));
+                subject.gather().requests(&lens.columns, seen, &requests, lens.layout.latency());
             }
         }
         if !seen.route.refused && !seen.route.probe {
-            self.note_blame(second, seen, answers.errors);
+            self.note_blame(second, seen, requests.errors);
         }
     }
 
@@ -206,7 +203,7 @@ impl Service {
         for (lens, subjects) in lenses.iter().zip(&mut self.subjects) {
             if lens.counts_lines() {
                 for subject in subjects {
-                    subject.take(|amount| count_lines(&lens.columns, told, amount));
+                    subject.gather().lines(told);
                 }
             }
         }

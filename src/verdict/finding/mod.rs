@@ -9,6 +9,7 @@ mod reading;
 mod routes;
 
 use std::collections::BTreeMap;
+use std::thread;
 
 use crate::parse::Auth;
 use crate::stats::headers::HeaderCounts;
@@ -17,6 +18,7 @@ use crate::stats::summary;
 use crate::stats::summary::RouteFigures;
 use crate::stats::summary::Summary;
 use crate::stats::summary::named;
+use crate::stats::summary::sum_up;
 use crate::verdict::command::Remedy;
 use crate::verdict::compare::Comparison;
 use crate::verdict::compare::Limits;
@@ -102,22 +104,41 @@ pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 /// All findings of a snapshot and its summary. The snapshot must be closed.
 pub fn found_in(snapshot: &Snapshot, summary: &Summary, asked: &summary::Asked) -> Vec<Finding> {
+    found_with(logins_of(snapshot, asked).as_ref(), snapshot, summary, asked)
+}
+
+/// The summary of a closed snapshot, and all findings: for whoever waits for both, and may use so many threads.
+pub fn sum_up_and_find(snapshot: &Snapshot, asked: &summary::Asked, threads: usize) -> (Summary, Vec<Finding>) {
+    if threads < 2 {
+        let summary = sum_up(snapshot, asked);
+        let findings = found_in(snapshot, &summary, asked);
+        return (summary, findings);
+    }
+    thread::scope(|scope| {
+        let logins = scope.spawn(|| logins_of(snapshot, asked));
+        let summary = sum_up(snapshot, asked);
+        let logins = logins.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let findings = found_with(logins.as_ref(), snapshot, &summary, asked);
+        (summary, findings)
+    })
+}
+
+fn logins_of(snapshot: &Snapshot, asked: &summary::Asked) -> Option<Comparison> {
     let sides = Asked {
         routes_max: asked.routes_max,
         errors: asked.errors.clone(),
         route: asked.route.clone(),
         include_probes: asked.include_probes,
     };
+    logins(snapshot, &sides, &Limits::default())
+}
+
+fn found_with(logins: Option<&Comparison>, snapshot: &Snapshot, summary: &Summary, asked: &summary::Asked) -> Vec<Finding> {
     let mut documented = documented(snapshot);
     if let Some(glob) = &asked.route {
         documented.retain(|(_, method, route)| glob.matches(method, route));
     }
-    findings(&Evidence {
-        summary,
-        headers: &headers(snapshot, asked.routes_max),
-        documented: &documented,
-        logins: logins(snapshot, &sides, &Limits::default()).as_ref(),
-    })
+    findings(&Evidence { summary, headers: &headers(snapshot, asked.routes_max), documented: &documented, logins })
 }
 
 /// The documented operations of each service that was seen.
