@@ -72,6 +72,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         number: 0,
         heads: BinaryHeap::new(),
         fresh: Vec::new(),
+        spare: Vec::new(),
         judged: 0,
         total: empty(job),
         told: job.files.iter().map(|_| Told::default()).collect(),
@@ -176,6 +177,10 @@ struct Reader<'a> {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
+/// Steps whose room is kept for those to come.
+const SPARE: usize = 2_000;
+/// Groups for which one may have room.
+const SPARE_ROOM: usize = 64;
 /// Seconds that are judged before somebody looks whether a reader waits.
 const AT_ONCE: usize = 64;
 
@@ -324,6 +329,8 @@ struct Sequence<'a> {
     heads: BinaryHeap<Reverse<(u32, u64)>>,
     /// Stretches whose seconds are still to be put in order, by number.
     fresh: Vec<u64>,
+    /// Steps that are done with.
+    spare: Vec<Step>,
     /// Seconds before it are judged.
     judged: u32,
     total: Snapshot,
@@ -375,7 +382,7 @@ impl<'a> Sequence<'a> {
     fn order(&mut self) {
         for number in std::mem::take(&mut self.fresh) {
             let Some((_, stretch)) = self.stretches.get_mut(&number) else { continue };
-            stretch.steps = stretch.snapshot.take_steps(u32::MAX).into();
+            stretch.steps = stretch.snapshot.take_steps_into(u32::MAX, &mut self.spare).into();
             match stretch.steps.front().map(|step| step.second) {
                 Some(second) => self.heads.push(Reverse((second, number))),
                 None => self.settle(number),
@@ -411,7 +418,8 @@ impl<'a> Sequence<'a> {
             }
             for number in &here {
                 let Some((_, stretch)) = self.stretches.get_mut(number) else { continue };
-                stretch.steps.pop_front();
+                let done = stretch.steps.pop_front();
+                self.spare.extend(done.filter(|done| self.spare.len() < SPARE && done.groups.capacity() <= SPARE_ROOM));
                 if let Some(next) = stretch.steps.front().map(|step| step.second) {
                     self.heads.push(Reverse((next, *number)));
                     continue;

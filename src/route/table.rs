@@ -229,6 +229,11 @@ impl Router {
         &self.entries[id.0 as usize].key
     }
 
+    /// The same, for whoever keeps it: while nothing about a key changes it stays the one in memory.
+    pub fn shared_key(&self, id: RouteId) -> &Arc<RouteKey> {
+        &self.entries[id.0 as usize].key
+    }
+
     /// A table that only knows the keys behind the numbers given so far; finding routes is left to the other one.
     #[must_use]
     pub fn names(&self) -> Self {

@@ -26,6 +26,17 @@ pub struct Step {
     pub examples: Vec<Example>,
 }
 
+impl Step {
+    /// The room of it, for another second.
+    #[must_use]
+    pub fn emptied(self) -> Self {
+        let Self { mut groups, mut lines, .. } = self;
+        groups.clear();
+        lines.clear();
+        Self { groups, lines, ..Self::default() }
+    }
+}
+
 /// An exception, or the news which route it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raise {
@@ -174,8 +185,15 @@ impl Steps {
         self.huge.iter_mut().for_each(|huge| to(&mut huge.1));
     }
 
-    /// Takes the seconds before `end`, ascending. `key` names a group, `limits_us` are those counted exactly.
-    pub(super) fn take(&mut self, end: u32, key: impl Fn(u32) -> GroupKey, limits_us: &[u64]) -> Vec<Step> {
+    /// Takes the seconds before `end`, ascending. `key` names a group, `limits_us` are those counted exactly; the room of
+    /// `spare` steps is used first.
+    pub(super) fn take(
+        &mut self,
+        end: u32,
+        key: impl Fn(u32) -> GroupKey,
+        limits_us: &[u64],
+        spare: &mut Vec<Step>,
+    ) -> Vec<Step> {
         let mut lines = apart(&mut self.lines, |l| l.0 < end);
         let mut moments = apart(&mut self.moments, |m| m.second < end);
         let mut huge = apart(&mut self.huge, |h| h.0 < end);
@@ -186,7 +204,7 @@ impl Steps {
         }
         huge.sort_by_key(|h| (h.0, h.1));
         lines.sort_by_key(|l| (l.0, l.1));
-        let mut closed = Closed { steps: Vec::new(), key };
+        let mut closed = Closed { steps: Vec::new(), key, spare };
         let mut huge = huge.into_iter().peekable();
         for of_second in moments.chunk_by(|a, b| a.second == b.second) {
             let mut room = of_second.len().min(ROOM);
@@ -253,12 +271,13 @@ fn at(steps: &mut Vec<Step>, second: u32) -> &mut Step {
     &mut steps[place]
 }
 
-struct Closed<K> {
+struct Closed<'a, K> {
     steps: Vec<Step>,
     key: K,
+    spare: &'a mut Vec<Step>,
 }
 
-impl<K: Fn(u32) -> GroupKey> Closed<K> {
+impl<K: Fn(u32) -> GroupKey> Closed<'_, K> {
     fn add(&mut self, second: u32, group: u32, slot: &Slot) {
         let here = self.slot(second, group, 1);
         here.add(slot);
@@ -270,7 +289,10 @@ impl<K: Fn(u32) -> GroupKey> Closed<K> {
     fn slot(&mut self, second: u32, group: u32, room: usize) -> &mut Slot {
         let key = (self.key)(group);
         if self.steps.last().is_none_or(|last| last.second != second) {
-            self.steps.push(Step { second, groups: Vec::with_capacity(room.max(1)), ..Step::default() });
+            let mut step = self.spare.pop().map(Step::emptied).unwrap_or_default();
+            step.second = second;
+            step.groups.reserve(room.max(1));
+            self.steps.push(step);
         }
         let last = self.steps.len() - 1;
         let groups = &mut self.steps[last].groups;

@@ -337,6 +337,8 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::parse::Auth;
     use crate::route::NamedBy;
@@ -345,9 +347,9 @@ mod tests {
     use crate::verdict::window::Layout;
     use crate::verdict::window::Meter;
 
-    fn key(refused: bool, streaming: bool) -> RouteKey {
+    fn key(refused: bool, streaming: bool) -> Arc<RouteKey> {
         let (method, path) = ("GET".to_owned(), "/x".to_owned());
-        RouteKey { method, path, by: NamedBy::Pattern, refused, probe: false, streaming }
+        Arc::new(RouteKey { method, path, by: NamedBy::Pattern, refused, probe: false, streaming })
     }
 
     fn slot(requests: &[(u16, Option<u64>)]) -> Slot {
@@ -359,7 +361,7 @@ mod tests {
         slot
     }
 
-    fn judged(signal: Signal, least: u64, requests: &[(RouteKey, Cache, Slot)]) -> Option<f64> {
+    fn judged(signal: Signal, least: u64, requests: &[(Arc<RouteKey>, Cache, Slot)]) -> Option<f64> {
         let mut columns = Columns::new();
         columns.want(wanted(signal));
         let mut layout = Layout::default();

@@ -152,6 +152,8 @@ pub fn needs_time(condition: &Condition) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::parse::Auth;
     use crate::parse::Cache;
@@ -161,9 +163,9 @@ mod tests {
     use crate::verdict::condition::parse;
     use crate::verdict::second::Seen;
 
-    fn key(path: &str) -> RouteKey {
+    fn key(path: &str) -> Arc<RouteKey> {
         let (method, path) = ("GET".to_owned(), path.to_owned());
-        RouteKey { method, path, by: NamedBy::Pattern, refused: false, probe: false, streaming: false }
+        Arc::new(RouteKey { method, path, by: NamedBy::Pattern, refused: false, probe: false, streaming: false })
     }
 
     /// 100 s of 10 requests each, all fine but from second 50 to 54, when half fail; then one more after 400 s.

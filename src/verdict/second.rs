@@ -2,6 +2,8 @@
 //!
 //! Leaves the order of time to whoever closes seconds. [`Second::of`] is the view of a recorded `Step`.
 
+use std::sync::Arc;
+
 use crate::parse::Auth;
 use crate::parse::Cache;
 use crate::route::RouteKey;
@@ -19,7 +21,7 @@ pub struct Seen<'a> {
     /// Application or edge.
     pub layer: Layer,
     /// The route's own key: alerts on a route carry its method and path.
-    pub route: &'a RouteKey,
+    pub route: &'a Arc<RouteKey>,
     /// Logged in or not.
     pub auth: Auth,
     /// The cache's word.
@@ -62,7 +64,7 @@ impl<'a> Second<'a> {
     pub fn extend(&mut self, step: &'a Step, desks: &'a [Desk]) {
         self.groups.extend(step.groups.iter().filter_map(|(key, slot)| {
             let desk = desks.get(usize::from(key.desk))?;
-            let route = desk.router.key(key.route);
+            let route = desk.router.shared_key(key.route);
             Some(Seen { service: desk.service.as_deref(), layer: desk.layer, route, auth: key.auth, cache: key.cache, slot })
         }));
         self.lines.extend(step.lines.iter().filter_map(|(desk, lines)| {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use serde::Deserialize;
@@ -98,10 +99,10 @@ struct Blame {
 /// By route key: its subject in each lens.
 #[derive(Debug, Clone, Default)]
 struct Seats {
-    rows: Vec<(RouteKey, Vec<Option<usize>>)>,
-    by_key: HashMap<RouteKey, usize, RandomState>,
+    rows: Vec<(Arc<RouteKey>, Vec<Option<usize>>)>,
+    by_key: HashMap<Arc<RouteKey>, usize, RandomState>,
     /// By address of a key: the row that it last was, plus one. Most routes of a second were there in the one before, and
-    /// comparing one key is quicker than hashing it.
+    /// a key that is the same one in memory need not be looked at.
     near: Vec<usize>,
 }
 
@@ -109,21 +110,22 @@ struct Seats {
 const NEAR: usize = 1_024;
 
 impl Seats {
-    fn find(&mut self, route: &RouteKey) -> Option<usize> {
-        let place = std::ptr::from_ref(route).addr() / align_of::<RouteKey>() % NEAR;
+    fn find(&mut self, route: &Arc<RouteKey>) -> Option<usize> {
+        let place = Arc::as_ptr(route).addr() / align_of::<RouteKey>() % NEAR;
         let near = self.near.get(place).and_then(|row| row.checked_sub(1));
-        if let Some(row) = near.filter(|row| self.rows[*row].0 == *route) {
+        if let Some(row) = near.filter(|row| Arc::ptr_eq(&self.rows[*row].0, route)) {
             return Some(row);
         }
         let row = *self.by_key.get(route)?;
+        self.rows[row].0 = Arc::clone(route);
         self.near.resize(NEAR, 0);
         self.near[place] = row + 1;
         Some(row)
     }
 
-    fn insert(&mut self, route: &RouteKey, seats: Vec<Option<usize>>) {
-        self.by_key.insert(route.clone(), self.rows.len());
-        self.rows.push((route.clone(), seats));
+    fn insert(&mut self, route: &Arc<RouteKey>, seats: Vec<Option<usize>>) {
+        self.by_key.insert(Arc::clone(route), self.rows.len());
+        self.rows.push((Arc::clone(route), seats));
     }
 
     fn clear(&mut self) {
@@ -216,7 +218,7 @@ impl Service {
     }
 
     /// Finds the subject of a route in each lens.
-    fn seat(&mut self, route: &RouteKey, lenses: &[Lens], include_probes: bool) {
+    fn seat(&mut self, route: &Arc<RouteKey>, lenses: &[Lens], include_probes: bool) {
         if self.seats.rows.len() >= SEATS {
             self.seats.clear();
         }

@@ -29,6 +29,7 @@ use crate::verdict::second::Seen;
 use crate::verdict::second::Told;
 use crate::verdict::window::advance_of;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A Monday's midnight, and a boundary of every advance.
 const START: u32 = 1_795_392_000;
@@ -78,9 +79,9 @@ struct Raw {
 
 const ROUTES: [(&str, &str); 3] = [("GET", "/items/{id}"), ("POST", "/checkout"), ("GET", "/")];
 
-fn key(route: usize) -> RouteKey {
+fn key(route: usize) -> Arc<RouteKey> {
     let (method, path) = (ROUTES[route].0.to_owned(), ROUTES[route].1.to_owned());
-    RouteKey { method, path, by: NamedBy::Pattern, refused: false, probe: false, streaming: false }
+    Arc::new(RouteKey { method, path, by: NamedBy::Pattern, refused: false, probe: false, streaming: false })
 }
 
 fn name(route: usize) -> String {
@@ -94,7 +95,7 @@ fn feed(engine: &mut Engine, second: u32, raw: &[Raw], limits: &[u64]) -> Vec<No
         slots.entry(r.route).or_insert_with(|| Slot::new(second)).record(r.status, 0, r.us, limits);
     }
     slots.values_mut().for_each(Slot::tidy);
-    let keys: Vec<RouteKey> = (0..ROUTES.len()).map(key).collect();
+    let keys: Vec<Arc<RouteKey>> = (0..ROUTES.len()).map(key).collect();
     let groups = slots.iter().map(|(route, slot)| Seen {
         service: Some("shop"),
         layer: Layer::App,

@@ -30,7 +30,7 @@ pub(super) fn lived(seed: u64, days: u32, incidents: &[Incident]) -> (Vec<Notice
     let mut dice = Dice(seed);
     let objectives = [Objective::available()];
     let mut engine = Engine::new(&defaults(), &objectives, Vec::new(), settings(&objectives));
-    let keys: Vec<RouteKey> = (0..3).map(key).collect();
+    let keys: Vec<Arc<RouteKey>> = (0..3).map(key).collect();
     let mut notices = Vec::new();
     let mut spent = vec![0; incidents.len()];
     let mut requests = 0;
