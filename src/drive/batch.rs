@@ -146,7 +146,8 @@ struct Joiner<'a> {
     expected: Vec<usize>,
     waiting: BTreeMap<usize, Vec<Share>>,
     next: usize,
-    total: Snapshot,
+    /// `None` before the first share: that is not added to nothing but taken as it is.
+    total: Option<Snapshot>,
     told: Vec<Told>,
     /// What the file before left open, and its history.
     before: Option<(usize, Carry)>,
@@ -161,7 +162,7 @@ impl<'a> Joiner<'a> {
             expected,
             waiting: BTreeMap::new(),
             next: 0,
-            total: empty(job),
+            total: None,
             told: Vec::new(),
             before: None,
             book: Book::default(),
@@ -195,15 +196,19 @@ impl<'a> Joiner<'a> {
         let overlaps = before.and_then(|b| b.newest).zip(form.as_ref().and_then(|f| f.first_time));
         let overlaps = overlaps.is_some_and(|(newest, first)| newest.0 - first.0 > OVERLAP_US);
         let mut told = Told { error: self.opened[file].error(), overlaps, ..Told::default() };
-        let mut part = if self.job.keep_parts { empty(self.job) } else { std::mem::replace(&mut self.total, empty(self.job)) };
+        let mut part = if self.job.keep_parts { None } else { self.total.take() };
         let mut pieces = Vec::new();
         for share in shares {
             told.error = told.error.or(share.error);
             pieces.extend(share.pieces);
-            part.merge(share.snapshot);
+            match &mut part {
+                Some(part) => part.merge(share.snapshot),
+                None => part = Some(share.snapshot),
+            }
             // only a history's first file has one
             self.book = share.book.unwrap_or(std::mem::take(&mut self.book));
         }
+        let mut part = part.unwrap_or_else(|| empty(self.job));
         pieces.sort_by_key(|p| p.from);
         for piece in pieces {
             told.intake.add(&piece.intake);
@@ -219,7 +224,7 @@ impl<'a> Joiner<'a> {
         if self.job.keep_parts {
             told.part = Some(part);
         } else {
-            self.total = part;
+            self.total = Some(part);
         }
         self.told.push(told);
     }
@@ -230,9 +235,10 @@ impl<'a> Joiner<'a> {
         self.book = Book::default();
     }
 
-    fn end(mut self) -> (Snapshot, Vec<Told>) {
-        self.total.close();
-        (self.total, self.told)
+    fn end(self) -> (Snapshot, Vec<Told>) {
+        let mut total = self.total.unwrap_or_else(|| empty(self.job));
+        total.close();
+        (total, self.told)
     }
 }
 

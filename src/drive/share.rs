@@ -203,7 +203,9 @@ impl<'a> Worker<'a> {
 
     /// Hands over what was made so far.
     pub(super) fn send(&mut self) {
-        if let Some(share) = self.share.take() {
+        if let Some(mut share) = self.share.take() {
+            // What is gathered is taken in here, beside the other threads, and not where shares are joined.
+            share.snapshot.flush();
             // nobody listens any more only when the run was given up
             drop(self.send.send(share));
         }
