@@ -82,9 +82,7 @@ impl Follower for Seconds {
                     format!("{:?} {version:?} {route:?} {:?} {:?} {slot:?}", name(key.desk), key.auth, key.cache)
                 })
                 .collect();
-            // Services have numbers in the order they came; which one a stretch met first is no matter.
-            let mut lines: Vec<String> = step.lines.iter().map(|(at, lines)| format!("{:?} {lines:?}", name(*at))).collect();
-            lines.sort();
+            let lines: Vec<String> = step.lines.iter().map(|(at, lines)| format!("{:?} {lines:?}", name(*at))).collect();
             let examples: Vec<String> = step.examples.iter().map(Example::line).collect();
             let turns: Vec<String> = all.doings().turns().map(|turn| format!("{turn:?}")).collect();
             let raised = step.raised.iter().map(|raise| format!("{raise:?}")).collect();
