@@ -382,7 +382,7 @@ impl<'a> Sequence<'a> {
     fn order(&mut self) {
         for number in std::mem::take(&mut self.fresh) {
             let Some((_, stretch)) = self.stretches.get_mut(&number) else { continue };
-            stretch.steps = stretch.snapshot.take_steps_into(u32::MAX, &mut self.spare).into();
+            stretch.steps = stretch.snapshot.take_steps_with(u32::MAX, &mut self.spare).into();
             match stretch.steps.front().map(|step| step.second) {
                 Some(second) => self.heads.push(Reverse((second, number))),
                 None => self.settle(number),

@@ -845,11 +845,11 @@ impl Snapshot {
 
     /// Takes the seconds before `end` out of the stream of steps, ascending. Nothing without [`Snapshot::listen`].
     pub fn take_steps(&mut self, end: u32) -> Vec<Step> {
-        self.take_steps_into(end, &mut Vec::new())
+        self.take_steps_with(end, &mut Vec::new())
     }
 
     /// The same, in the room of steps that are done with: an archive has many seconds.
-    pub fn take_steps_into(&mut self, end: u32, spare: &mut Vec<Step>) -> Vec<Step> {
+    pub fn take_steps_with(&mut self, end: u32, spare: &mut Vec<Step>) -> Vec<Step> {
         self.close();
         let Some(steps) = &mut self.steps else { return Vec::new() };
         steps.take(end, |group| self.groups[group as usize].key, &self.plan.limits_us, spare)
