@@ -6,6 +6,7 @@
 //! `stats` types.
 
 mod position;
+mod word;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -14,9 +15,10 @@ use crate::route::NamedBy;
 use crate::route::RouteKey;
 use crate::route::fold::SLUG;
 use crate::route::fold::WORD;
-use crate::route::segment::is_placeholder;
 use crate::route::table::NOT_FOUND;
 use crate::route::table::OTHER;
+use word::Word;
+use word::Words;
 
 /// Routes that are told apart unless `[routes] max` says otherwise.
 pub const MOST_ROUTES: usize = 500;
@@ -54,8 +56,8 @@ pub struct Named {
 /// One learned path of one method: its answered and its refused key together.
 #[derive(Debug, Clone)]
 struct Item<'a> {
-    method: &'a str,
-    segments: Vec<&'a str>,
+    method: Word<'a>,
+    segments: Vec<Word<'a>>,
     requests: u64,
     not_found: u64,
     client_errors: u64,
@@ -74,20 +76,14 @@ impl Item<'_> {
     }
 
     fn path(&self) -> String {
-        self.segments.join("/")
+        path_of(&self.segments)
     }
 }
 
 /// A name for each of `keys`, in their order; at most `most` learned or logged routes beside the known templates, the
 /// fallbacks and the probes. The order of `keys` changes no name.
 pub fn name(keys: &[Counted<'_>], most: usize) -> Vec<Named> {
-    let mut streams = BTreeMap::new();
-    let mut plain = BTreeMap::new();
-    for counted in keys.iter().filter(|c| is_learned(c.key)) {
-        let class = if counted.key.streaming { &mut streams } else { &mut plain };
-        collect(class, counted);
-    }
-    let learned = [learn(plain), learn(streams)];
+    let classes = [false, true].map(|streaming| learn(keys, streaming));
     let known: BTreeMap<(&str, &str), &RouteKey> = keys
         .iter()
         .filter(|c| c.key.by < NamedBy::Learned)
@@ -96,13 +92,13 @@ pub fn name(keys: &[Counted<'_>], most: usize) -> Vec<Named> {
         .collect();
     let mut named: Vec<Named> = keys
         .iter()
-        .map(|c| {
+        .enumerate()
+        .map(|(at, c)| {
             let RouteKey { method, path, by, probe, streaming, .. } = c.key.clone();
             if !is_learned(c.key) {
                 return Named { method, route: path, by, probe, streaming };
             }
-            let own = learned[usize::from(streaming)].get(&(method.as_str(), path.as_str()));
-            let route = own.map_or_else(|| NOT_FOUND.to_owned(), Clone::clone);
+            let route = classes[usize::from(streaming)].route(at).unwrap_or(NOT_FOUND).to_owned();
             let by = if route == NOT_FOUND { NamedBy::Fallback } else { by };
             let known_key = known.get(&(method.as_str(), route.as_str())).copied();
             match known_key {
@@ -120,50 +116,81 @@ fn is_learned(key: &RouteKey) -> bool {
     key.by == NamedBy::Learned && (key.refused || !key.probe)
 }
 
-fn collect<'a>(class: &mut BTreeMap<(&'a str, &'a str), Item<'a>>, counted: &Counted<'a>) {
-    let (method, path) = (counted.key.method.as_str(), counted.key.path.as_str());
-    let item = class.entry((method, path)).or_insert_with(|| Item {
-        method,
-        segments: path.split('/').map(|s| if s == WORD { SLUG } else { s }).collect(),
-        requests: 0,
-        not_found: 0,
-        client_errors: 0,
-        denied: 0,
-    });
-    item.requests += counted.requests;
-    item.not_found += if counted.key.refused { counted.requests } else { counted.not_found };
-    item.client_errors += counted.client_errors;
-    item.denied += counted.denied;
+/// The learned routes of one class of keys, streams or all others.
+struct Learned {
+    /// For each key the number of its route, by the key's place.
+    of: Vec<Option<usize>>,
+    /// The routes; `None` where it was not found.
+    routes: Vec<Option<String>>,
 }
 
-/// The route of each (method, path); what is missing was not found.
-fn learn<'a>(mut class: BTreeMap<(&'a str, &'a str), Item<'a>>) -> BTreeMap<(&'a str, &'a str), String> {
-    let mut items: Vec<&mut Item<'a>> = class.values_mut().collect();
-    position::collapse(&mut items);
+impl Learned {
+    fn route(&self, key: usize) -> Option<&str> {
+        self.routes.get((*self.of.get(key)?)?)?.as_deref()
+    }
+}
+
+/// The routes of the learned keys that stream, or do not.
+fn learn(keys: &[Counted<'_>], streaming: bool) -> Learned {
+    let mut own: Vec<usize> = (0..keys.len()).filter(|at| is_learned(keys[*at].key)).collect();
+    own.retain(|at| keys[*at].key.streaming == streaming);
+    let path = |at: &usize| (keys[*at].key.method.as_str(), keys[*at].key.path.as_str());
+    own.sort_unstable_by(|a, b| path(a).cmp(&path(b)));
+    let words = Words::of(own.iter().flat_map(|at| segments(keys[*at].key)));
+    let mut of = vec![None; keys.len()];
+    let mut items: Vec<Item<'_>> = Vec::new();
+    for same in own.chunk_by(|a, b| path(a) == path(b)) {
+        let Some(first) = same.first().map(|at| keys[*at].key) else { continue };
+        let mut item = Item {
+            method: words.get(&first.method),
+            segments: segments(first).skip(1).map(|s| words.get(s)).collect(),
+            requests: 0,
+            not_found: 0,
+            client_errors: 0,
+            denied: 0,
+        };
+        for counted in same.iter().map(|at| &keys[*at]) {
+            item.requests += counted.requests;
+            item.not_found += if counted.key.refused { counted.requests } else { counted.not_found };
+            item.client_errors += counted.client_errors;
+            item.denied += counted.denied;
+        }
+        for at in same {
+            of[*at] = Some(items.len());
+        }
+        items.push(item);
+    }
+    position::collapse(&mut items, words.get(SLUG));
     let joined = join(&items);
-    class
-        .iter()
-        .zip(joined)
-        .filter_map(|((key, item), joined)| Some((*key, joined.or_else(|| item.proven().then(|| item.path()))?)))
-        .collect()
+    let own = |(item, joined): (&Item<'_>, Option<String>)| joined.or_else(|| item.proven().then(|| item.path()));
+    Learned { of, routes: items.iter().zip(joined).map(own).collect() }
+}
+
+/// The method of a key and the segments of its path.
+fn segments(key: &RouteKey) -> impl Iterator<Item = &str> {
+    std::iter::once(key.method.as_str()).chain(key.path.split('/').map(|s| if s == WORD { SLUG } else { s }))
+}
+
+fn path_of(segments: &[Word<'_>]) -> String {
+    segments.iter().map(Word::text).collect::<Vec<_>>().join("/")
 }
 
 /// A route with a placeholder that others may join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Route<'a> {
-    segments: &'a [&'a str],
+    segments: &'a [Word<'a>],
     requests: u64,
     served: bool,
 }
 
 /// For each item that was only refused, the route that it was a wrong value of, if there is one: the same method and as many
 /// segments, a placeholder wherever they differ; one that was served before others, then the most alike.
-fn join(items: &[&mut Item<'_>]) -> Vec<Option<String>> {
-    let mut routes: BTreeMap<(&str, &[&str]), Route<'_>> = BTreeMap::new();
-    let mut places: BTreeSet<&[&str]> = BTreeSet::new();
+fn join(items: &[Item<'_>]) -> Vec<Option<String>> {
+    let mut routes: BTreeMap<(Word<'_>, &[Word<'_>]), Route<'_>> = BTreeMap::new();
+    let mut places: BTreeSet<&[Word<'_>]> = BTreeSet::new();
     for item in items.iter().filter(|i| i.proven()) {
         let segments = item.segments.as_slice();
-        if segments.iter().any(|s| is_placeholder(s)) {
+        if segments.iter().any(Word::is_placeholder) {
             let route = routes.entry((item.method, segments)).or_insert(Route { segments, requests: 0, served: false });
             route.requests += item.requests;
             route.served |= item.served();
@@ -172,7 +199,7 @@ fn join(items: &[&mut Item<'_>]) -> Vec<Option<String>> {
             places.extend((1..=segments.len()).map(|end| &segments[..end]));
         }
     }
-    let mut by_shape: BTreeMap<(&str, usize), Vec<Route<'_>>> = BTreeMap::new();
+    let mut by_shape: BTreeMap<(Word<'_>, usize), Vec<Route<'_>>> = BTreeMap::new();
     for ((method, segments), route) in routes {
         by_shape.entry((method, segments.len())).or_default().push(route);
     }
@@ -184,12 +211,12 @@ fn join(items: &[&mut Item<'_>]) -> Vec<Option<String>> {
             .iter()
             .filter(|route| may_join(item, route, &places))
             .max_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| b.segments.cmp(a.segments)))?;
-        Some(best.segments.join("/"))
+        Some(path_of(best.segments))
     };
     items.iter().map(|item| if item.served() { None } else { find(item) }).collect()
 }
 
-fn may_join(item: &Item<'_>, route: &Route<'_>, places: &BTreeSet<&[&str]>) -> bool {
+fn may_join(item: &Item<'_>, route: &Route<'_>, places: &BTreeSet<&[Word<'_>]>) -> bool {
     let only_not_found = !item.proven();
     for (at, (name, segment)) in route.segments.iter().zip(&item.segments).enumerate() {
         if name == segment {
@@ -197,17 +224,17 @@ fn may_join(item: &Item<'_>, route: &Route<'_>, places: &BTreeSet<&[&str]>) -> b
         }
         // A value is not what other routes are known to go through; a number at the root says nothing of words there.
         let through = places.contains(&item.segments[..=at]);
-        let root = at <= 1 && only_not_found && *name != SLUG;
+        let root = at <= 1 && only_not_found && name.text() != SLUG;
         // Of two kinds of value that were both refused neither is the other's route.
-        let unsure = !route.served && is_placeholder(segment);
-        if !is_placeholder(name) || segment.is_empty() || through || root || unsure {
+        let unsure = !route.served && segment.is_placeholder();
+        if !name.is_placeholder() || segment.text().is_empty() || through || root || unsure {
             return false;
         }
         // Logging in is asked of good values too: `/users/me` that nobody logged in for is a route of its own.
         let denied = item.denied > 0 && item.denied + item.not_found == item.requests;
         if item.proven()
-            && !is_placeholder(segment)
-            && (position::is_fixed(segment) || (denied && item.requests * 10 >= route.requests))
+            && !segment.is_placeholder()
+            && (segment.is_fixed() || (denied && item.requests * 10 >= route.requests))
         {
             return false;
         }
