@@ -19,7 +19,6 @@ use crate::route::segment::LONGEST_PATH;
 use crate::route::segment::hash;
 use crate::route::segment::is_placeholder;
 use crate::route::segment::is_word;
-use crate::route::segment::normalise;
 use crate::route::segment::normalise_others;
 use crate::route::template::Templates;
 
@@ -152,21 +151,53 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path without values that has this hash, and its number: a shortcut that the table would answer alike.
+/// The newest path without values, or name given by the log, that has this hash, and its number: a shortcut that the table
+/// would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
     hash: u64,
     id: u32,
     method: u8,
-    refused: bool,
+    asked: Asked,
     len: u8,
-    path: [u8; MEMO_PATH],
+    text: [u8; MEMO_PATH],
+}
+
+/// What is remembered of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Its path; how it was answered.
+    Path { refused: bool },
+    /// The name that the log gave it, where that is not the path once more.
+    Name,
+}
+
+impl Memo {
+    const EMPTY: Self = Self { hash: 0, id: NONE, method: 0, asked: Asked::Name, len: 0, text: [0; MEMO_PATH] };
+
+    /// The number that was remembered for this, if any.
+    #[inline]
+    fn get(&self, hash: u64, asked: Asked, method: usize, text: &[u8]) -> Option<RouteId> {
+        let same = self.hash == hash
+            && self.id != NONE
+            && self.text[..usize::from(self.len)] == *text
+            && usize::from(self.method) == method
+            && self.asked == asked;
+        same.then_some(RouteId(self.id))
+    }
+
+    /// `text` has [`MEMO_PATH`] bytes at most.
+    fn set(&mut self, hash: u64, asked: Asked, method: usize, text: &[u8], id: u32) {
+        #[expect(clippy::cast_possible_truncation, reason = "a method's number and a length up to MEMO_PATH")]
+        let (small, len) = (method as u8, text.len() as u8);
+        (self.hash, self.id, self.method, self.asked, self.len) = (hash, id, small, asked, len);
+        self.text[..text.len()].copy_from_slice(text);
+    }
 }
 
 impl Router {
     /// An empty table over `templates`.
     pub fn new(templates: Arc<Templates>, settings: Settings) -> Self {
-        let empty = Memo { hash: 0, id: NONE, method: 0, refused: false, len: 0, path: [0; MEMO_PATH] };
         Self {
             known: vec![NONE; templates.list().len() * METHODS.len()],
             next_fold: settings.limits.answered,
@@ -175,7 +206,7 @@ impl Router {
             entries: Vec::new(),
             free: Vec::new(),
             slots: vec![0; 256],
-            memo: vec![empty; MEMO_SLOTS],
+            memo: vec![Memo::EMPTY; MEMO_SLOTS],
             log: Pool::default(),
             answered: Pool::default(),
             refused: Pool::default(),
@@ -201,26 +232,15 @@ impl Router {
         if path.len() > MEMO_PATH {
             return RouteId(self.route(method, path, space, hash));
         }
-        let slot = slot_of(hash, MEMO_SLOTS);
-        let memo = &self.memo[slot];
-        if memo.hash == hash
-            && memo.id != NONE
-            && memo.path[..usize::from(memo.len)] == *path
-            && usize::from(memo.method) == method
-            && memo.refused == refused
-        {
-            return RouteId(memo.id);
+        let (slot, asked) = (slot_of(hash, MEMO_SLOTS), Asked::Path { refused });
+        if let Some(id) = self.memo[slot].get(hash, asked, method, path) {
+            return id;
         }
         let id = self.route(method, path, space, hash);
         // What holds a value will hardly come again soon.
-        if self.entries[id as usize].key.path.as_bytes() != path {
-            return RouteId(id);
+        if self.entries[id as usize].key.path.as_bytes() == path {
+            self.memo[slot].set(hash, asked, method, path, id);
         }
-        let memo = &mut self.memo[slot];
-        #[expect(clippy::cast_possible_truncation, reason = "a method's number and a length up to MEMO_PATH")]
-        let (small, len) = (method as u8, path.len() as u8);
-        (memo.hash, memo.id, memo.method, memo.refused, memo.len) = (hash, id, small, refused, len);
-        memo.path[..path.len()].copy_from_slice(path);
         RouteId(id)
     }
 
@@ -393,23 +413,33 @@ impl Router {
 
     /// The log's own name, unless it is but the path once more where that holds a value.
     fn named(&mut self, method: usize, path: &[u8], named: &[u8]) -> Option<u32> {
-        let text = if named.iter().all(u8::is_ascii_graphic) && named.len() <= LONGEST_PATH {
-            std::str::from_utf8(named).ok()
-        } else {
-            None
-        };
         if named == path {
             let mut text = std::mem::take(&mut self.text);
-            normalise(path, &mut self.decoded, &mut text);
-            let value = text != path;
+            let value = normalise_others(path, &mut self.decoded, &mut text) && text != path;
             self.text = text;
             if value {
                 return None;
             }
         }
-        match text {
-            Some(text) => Some(self.pooled(Space::Log, method, text)),
-            None => Some(self.pooled(Space::Log, method, &printable(named))),
+        if named.len() > MEMO_PATH {
+            return Some(self.given(method, named));
+        }
+        let hash = hash_of(Space::Log, method, named);
+        let slot = slot_of(hash, MEMO_SLOTS);
+        if let Some(id) = self.memo[slot].get(hash, Asked::Name, method, named) {
+            return Some(id.0);
+        }
+        let id = self.given(method, named);
+        self.memo[slot].set(hash, Asked::Name, method, named, id);
+        Some(id)
+    }
+
+    /// The number for a name that the log gave.
+    fn given(&mut self, method: usize, named: &[u8]) -> u32 {
+        let plain = named.iter().all(u8::is_ascii_graphic) && named.len() <= LONGEST_PATH;
+        match std::str::from_utf8(named) {
+            Ok(text) if plain => self.pooled(Space::Log, method, text),
+            _ => self.pooled(Space::Log, method, &printable(named)),
         }
     }
 
@@ -617,15 +647,17 @@ mod tests {
         router: Router,
         counts: BTreeMap<RouteId, u64>,
         memo: bool,
+        /// The log names routes: some by the path once more, some by another name, some not at all.
+        names: bool,
     }
 
     impl Recorder {
         fn new(settings: Settings) -> Self {
-            Self { router: Router::new(Arc::default(), settings), counts: BTreeMap::new(), memo: true }
+            Self { router: Router::new(Arc::default(), settings), counts: BTreeMap::new(), memo: true, names: false }
         }
 
-        fn over(templates: Templates, settings: Settings, memo: bool) -> Self {
-            Self { router: Router::new(Arc::new(templates), settings), counts: BTreeMap::new(), memo }
+        fn over(templates: Templates, settings: Settings, memo: bool, names: bool) -> Self {
+            Self { router: Router::new(Arc::new(templates), settings), counts: BTreeMap::new(), memo, names }
         }
 
         fn add(&mut self, id: RouteId, n: u64) {
@@ -648,7 +680,9 @@ mod tests {
                 if !self.memo {
                     self.router.memo.iter_mut().for_each(|m| m.id = NONE);
                 }
-                let id = self.router.id(method.as_bytes(), path.as_bytes(), b"", *refused);
+                let named = [path, "/named/{x}", ""][path.len() % 3];
+                let named = if self.names { named.as_bytes() } else { b"" };
+                let id = self.router.id(method.as_bytes(), path.as_bytes(), named, *refused);
                 self.add(id, 1);
             }
         }
@@ -709,12 +743,12 @@ mod tests {
         }
 
         #[test]
-        fn the_memo_changes_nothing(requests in requests(), template in any::<bool>()) {
+        fn the_memo_changes_nothing(requests in requests(), template in any::<bool>(), names in any::<bool>()) {
             let settings = settings(5, 3, 6, 4);
             let patterns = if template { vec!["/a/{n}/b".to_owned()] } else { Vec::new() };
             let [with, without] = [true, false].map(|memo| {
                 let templates = Templates::build(&[], &patterns).unwrap();
-                let mut recorder = Recorder::over(templates, settings.clone(), memo);
+                let mut recorder = Recorder::over(templates, settings.clone(), memo, names);
                 recorder.record(&requests);
                 recorder.counts()
             });
