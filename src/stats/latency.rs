@@ -43,6 +43,9 @@ fn highest_of(index: u16, bits: u32) -> u64 {
     ((sub + 1) << bucket) - 1
 }
 
+/// Coarse buckets are below this.
+pub(super) const COARSE_BUCKETS: usize = 4096;
+
 /// The fine bucket (three digits) of a latency; at most 28,672 for [`HIGHEST_US`].
 #[inline]
 pub fn fine(us: u64) -> u16 {

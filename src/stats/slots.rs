@@ -7,12 +7,16 @@
 
 use smallvec::SmallVec;
 
+use super::latency::COARSE_BUCKETS;
 use super::latency::coarse;
 use super::latency::coarse_lowest;
 use super::latency::gather;
 
 /// A list that takes no memory of its own while it has at most `N` entries: most seconds of most routes.
 pub type Few<T, const N: usize> = SmallVec<[T; N]>;
+
+/// As many values in a slot are counted at their places instead of being sorted.
+const MANY: usize = 96;
 
 /// What one group did in one slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,7 +108,7 @@ impl Slot {
     /// Puts statuses and buckets in their one order.
     pub fn tidy(&mut self) {
         self.statuses.sort_unstable();
-        if self.buckets.len() > 1 {
+        if self.buckets.len() > 1 && !(self.buckets.len() >= MANY && self.count_buckets()) {
             self.buckets.sort_unstable();
             self.buckets.dedup_by(|next, kept| {
                 let same = next.0 == kept.0;
@@ -114,6 +118,22 @@ impl Slot {
                 same
             });
         }
+    }
+
+    /// The same for many of them: each is counted at its place instead of being sorted to it. False, and nothing done, where
+    /// one is no coarse bucket.
+    fn count_buckets(&mut self) -> bool {
+        let mut counts = [0_u32; COARSE_BUCKETS];
+        let (mut first, mut last) = (u16::MAX, 0);
+        for &(bucket, n) in &self.buckets {
+            let Some(count) = counts.get_mut(usize::from(bucket)) else { return false };
+            *count += n;
+            (first, last) = (first.min(bucket), last.max(bucket));
+        }
+        let seen = counts.get(usize::from(first)..=usize::from(last)).unwrap_or_default();
+        self.buckets.clear();
+        self.buckets.extend((first..).zip(seen).filter(|(_, n)| **n > 0).map(|(bucket, n)| (bucket, *n)));
+        true
     }
 
     fn clear(&mut self, number: u32) {
@@ -696,6 +716,25 @@ mod tests {
         #[test]
         fn damaged_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             slots(&Track::load(&bytes));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_slot_of_many_values_is_tidied_as_one_of_few(values in prop::collection::vec((0u64..90_000_000_000, 0u32..60), MANY..MANY + 40)) {
+            let mut slot = Slot::new(1);
+            slot.buckets.extend(values.iter().map(|(us, shift)| (coarse(us >> shift), 1)));
+            let mut twin: BTreeMap<u16, u32> = BTreeMap::new();
+            for (bucket, n) in &slot.buckets {
+                *twin.entry(*bucket).or_default() += n;
+            }
+            let mut damaged = slot.clone();
+            slot.tidy();
+            prop_assert_eq!(twin.clone().into_iter().collect::<Vec<_>>(), slot.buckets.to_vec());
+            damaged.buckets.push((u16::MAX, 2));
+            twin.insert(u16::MAX, 2);
+            damaged.tidy();
+            prop_assert_eq!(twin.into_iter().collect::<Vec<_>>(), damaged.buckets.to_vec());
         }
     }
 
