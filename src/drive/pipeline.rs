@@ -577,7 +577,7 @@ impl Count {
         match looker.look(text, &mut record) {
             Look::Request(raised) => {
                 if let Some(exception) = raised {
-                    self.raised(exception, whose, offset, out);
+                    self.raised(*exception, whose, offset, out);
                 }
                 self.request(&record, text, hint, whose, offset, out);
             }
@@ -832,7 +832,8 @@ impl Count {
         let packed = !std::ptr::eq(envelope.message, text);
         let exception = envelope
             .raised
-            .clone()
+            .as_deref()
+            .cloned()
             .or_else(|| traceback::parse_text(envelope.exception))
             .or_else(|| if packed { traceback::parse_text(envelope.message) } else { None });
         if let Some(mut exception) = exception {

@@ -50,7 +50,7 @@ pub fn read<'a>(text: &'a [u8], names: &Names, scratch: &'a mut Scratch, out: &m
     scratch.unescaped.clear();
     scratch.slots.unescape(text, &mut scratch.unescaped, None);
     let scratch: &'a Scratch = scratch;
-    let reading = Reading { text, unescaped: &scratch.unescaped, slots: &scratch.slots };
+    let reading = Reading { text, unescaped: &scratch.unescaped, slots: &scratch.slots, minute: &scratch.minute };
     let prefix = text.get(..first).unwrap_or_default();
     match reading.request(names, false, out) {
         Verdict::Request => {

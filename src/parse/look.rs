@@ -81,7 +81,7 @@ impl Chosen {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Look<'a> {
     /// A request, the record filled in; with the exception where the same line tells it as data.
-    Request(Option<Exception>),
+    Request(Option<Box<Exception>>),
     /// It set out as a request and broke.
     Malformed(Reject),
     /// Text: what the application wrote, and what its logger packed around it.
@@ -163,11 +163,12 @@ impl Looker {
     }
 }
 
+#[inline]
 fn told<'a>(found: Found<'a>, text: &'a [u8], memo: &Memo) -> Look<'a> {
     match found {
         Found::Request(raised) => Look::Request(raised),
         Found::Malformed(reject) => Look::Malformed(reject),
-        Found::Envelope(envelope) => Look::Other(envelope),
+        Found::Envelope(envelope) => Look::Other(*envelope),
         Found::NotMine => Look::Other(Envelope { message: text, time: head::dated(text, memo), ..Envelope::default() }),
     }
 }

@@ -161,11 +161,11 @@ impl<'a> Forms<'a> {
             Kind::Json => self.json.take().map(|scratch| fields::read(text, self.names, scratch, out)),
             Kind::Logfmt => self.pairs.take().map(|scratch| logfmt::read(text, self.names, scratch, out)),
             Kind::Structlog => self.console.take().map(|scratch| structlog::read(text, self.names, scratch, out)),
-            Kind::Loguru => loguru::read(text).map(Found::Envelope),
+            Kind::Loguru => loguru::read(text).map(|envelope| Found::Envelope(Box::new(envelope))),
             _ => return found(plain(kind, text, self.memo, out)),
         };
         match found {
-            Some(Found::Envelope(envelope)) => self.unpack(envelope, out),
+            Some(Found::Envelope(envelope)) => self.unpack(*envelope, out),
             Some(found) => found,
             None => Found::NotMine,
         }
@@ -195,7 +195,7 @@ impl<'a> Forms<'a> {
                 _ => {}
             }
         }
-        broken.map_or(Found::Envelope(envelope), Found::Malformed)
+        broken.map_or_else(|| Found::Envelope(Box::new(envelope)), Found::Malformed)
     }
 }
 

@@ -36,7 +36,7 @@ pub fn read<'a>(text: &'a [u8], names: &Names, scratch: &'a mut Scratch, out: &m
     scratch.unescaped.clear();
     scratch.slots.unescape(text, &mut scratch.unescaped, None);
     let scratch: &'a Scratch = scratch;
-    let reading = Reading { text, unescaped: &scratch.unescaped, slots: &scratch.slots };
+    let reading = Reading { text, unescaped: &scratch.unescaped, slots: &scratch.slots, minute: &scratch.minute };
     match reading.request(names, false, out) {
         Verdict::Request => {
             out.time = stamp.or(out.time);
@@ -44,7 +44,10 @@ pub fn read<'a>(text: &'a [u8], names: &Names, scratch: &'a mut Scratch, out: &m
         }
         Verdict::Malformed(reject) => Found::Malformed(reject),
         Verdict::NotMine => match fields::envelope(&reading, b"") {
-            Found::Envelope(envelope) => Found::Envelope(fields::Envelope { time: stamp.or(envelope.time), ..envelope }),
+            Found::Envelope(mut envelope) => {
+                envelope.time = stamp.or(envelope.time);
+                Found::Envelope(envelope)
+            }
             other => other,
         },
     }

@@ -22,7 +22,9 @@ use crate::parse::Reject;
 use crate::parse::Role;
 use crate::parse::Verdict;
 use crate::parse::traceback;
+use crate::time::Minute;
 use crate::time::Stamp;
+use std::cell::Cell;
 
 /// The values of one line, and the texts they stand in.
 pub(crate) struct Reading<'a> {
@@ -32,6 +34,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) unescaped: &'a [u8],
     /// The values.
     pub(crate) slots: &'a Slots,
+    /// The last minute that was read.
+    pub(crate) minute: &'a Cell<Minute>,
 }
 
 /// Messages at a request's start, as the usual middlewares write them.
@@ -56,7 +60,7 @@ impl<'a> Reading<'a> {
     /// The bytes of a slot.
     fn bytes(&self, slot: Slot) -> &'a [u8] {
         let within = if slot.unescaped { self.unescaped } else { self.text };
-        within.get(slot.start as usize..slot.end as usize).unwrap_or_default()
+        within.get(slot.start..slot.end).unwrap_or_default()
     }
 
     /// The text for `meaning`, where it is text.
@@ -86,7 +90,7 @@ impl<'a> Reading<'a> {
 
     /// The line's own time.
     pub(crate) fn time(&self) -> Option<Stamp> {
-        values::stamp(self.plain(Meaning::Time)?)
+        values::stamp(self.plain(Meaning::Time)?, self.minute)
     }
 
     /// The process.
@@ -123,7 +127,7 @@ impl<'a> Reading<'a> {
         };
         *out = Record {
             role: self.role(status.is_some()),
-            method: method.filter(|m| is_method(m)).unwrap_or_default(),
+            method: if known { method.unwrap_or_default() } else { b"" },
             path,
             status,
             ends: Ends::Unknown,
@@ -185,7 +189,7 @@ impl<'a> Reading<'a> {
             return values::duration(self.text(Meaning::Service)?, Unit::Milliseconds);
         }
         let slot = self.slots.get(Meaning::Latency)?;
-        let unit = match slot.unit {
+        let unit = match slot.unit() {
             Unit::Bare if self.slots.get(Meaning::Proxied).is_some() => Unit::Nanoseconds,
             Unit::Bare => names.bare(),
             unit => unit,
@@ -228,15 +232,15 @@ impl<'a> Reading<'a> {
     }
 
     /// The exception where it is told as data, and no text of it is there.
-    pub(crate) fn raised(&self) -> Option<Exception> {
+    pub(crate) fn raised(&self) -> Option<Box<Exception>> {
         if let Some(slot) = self.slots.get(Meaning::Exception).filter(|slot| slot.kind == Kind::Array) {
-            return traceback::of_stacks(self.bytes(slot));
+            return traceback::of_stacks(self.bytes(slot)).map(Box::new);
         }
         let kind = self.text(Meaning::Kind)?;
         if !self.exception().is_empty() {
             return None;
         }
-        raised::of_names(kind, self.text(Meaning::Said).unwrap_or_default())
+        raised::of_names(kind, self.text(Meaning::Said).unwrap_or_default()).map(Box::new)
     }
 
     /// True where the values read so far say that the line set out as a request's.

@@ -13,50 +13,76 @@ use std::cmp::Reverse;
 /// Where a value stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    rank: u16,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    entry: Entry,
     pub(crate) kind: Kind,
-    pub(crate) unit: Unit,
     /// True where the span is in the unescaped text instead of the line.
     pub(crate) unescaped: bool,
 }
 
+impl Slot {
+    #[inline]
+    fn new(entry: Entry, value: Value) -> Self {
+        Self { start: value.start, end: value.end, entry, kind: value.kind, unescaped: false }
+    }
+
+    /// The unit that its key says.
+    pub(crate) fn unit(&self) -> Unit {
+        self.entry.unit
+    }
+}
+
 /// One place for each [`Meaning`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Slots {
-    places: [Option<Slot>; Meaning::COUNT],
+    /// What stands in a place whose bit is not set has no meaning.
+    places: [Slot; Meaning::COUNT],
+    filled: u64,
     /// A value with escapes was put.
     escaped: bool,
 }
 
+const _: () = assert!(Meaning::COUNT <= 64, "a bit for each meaning");
+
 impl Default for Slots {
     fn default() -> Self {
-        Self { places: [None; Meaning::COUNT], escaped: false }
+        let entry = Entry { meaning: Meaning::Method, rank: 0, unit: Unit::Bare };
+        let free = Slot { start: 0, end: 0, entry, kind: Kind::Null, unescaped: false };
+        Self { places: [free; Meaning::COUNT], filled: 0, escaped: false }
     }
 }
 
 impl Slots {
     /// Empties every place.
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        (self.filled, self.escaped) = (0, false);
     }
 
     /// The value for `meaning`, if the line has one.
+    #[inline]
     pub(crate) fn get(&self, meaning: Meaning) -> Option<Slot> {
-        self.places.get(meaning as usize).copied().flatten()
+        let place = meaning as usize;
+        if self.filled >> place & 1 == 1 { self.places.get(place).copied() } else { None }
     }
 
     /// Puts a value in its place, unless a better one is there.
     pub(crate) fn put(&mut self, entry: Entry, value: Value) {
-        let Some(place) = self.places.get_mut(entry.meaning as usize) else { return };
         let worth = |kind, rank| (kind != Kind::Null, Reverse(rank));
-        let better = place.is_none_or(|old| worth(value.kind, entry.rank) >= worth(old.kind, old.rank));
-        let (Ok(start), Ok(end)) = (u32::try_from(value.start), u32::try_from(value.end)) else { return };
-        if better {
-            self.escaped |= value.kind == Kind::Escaped;
-            *place = Some(Slot { start, end, rank: entry.rank, kind: value.kind, unit: entry.unit, unescaped: false });
+        let old = self.get(entry.meaning);
+        if old.is_none_or(|old| worth(value.kind, entry.rank) >= worth(old.kind, old.entry.rank)) {
+            self.set(entry, value);
         }
+    }
+
+    /// Puts a value in its place, whatever is there.
+    #[inline]
+    pub(crate) fn set(&mut self, entry: Entry, value: Value) {
+        let Some(place) = self.places.get_mut(entry.meaning as usize) else { return };
+        *place = Slot::new(entry, value);
+        self.filled |= 1 << entry.meaning as usize;
+        self.escaped |= value.kind == Kind::Escaped;
     }
 
     /// Replaces every escaped value but those of `but` by its unescaped text, which is added to `into`.
@@ -64,15 +90,24 @@ impl Slots {
         if !self.escaped {
             return;
         }
-        for (number, place) in self.places.iter_mut().enumerate() {
-            let Some(slot) = place else { continue };
+        for (number, slot) in self.places.iter_mut().enumerate().filter(|(number, _)| self.filled >> number & 1 == 1) {
             if slot.kind != Kind::Escaped || but.is_some_and(|m| m as usize == number) {
                 continue;
             }
             let from = into.len();
-            super::values::unescape(text.get(slot.start as usize..slot.end as usize).unwrap_or_default(), into);
-            let (Ok(start), Ok(end)) = (u32::try_from(from), u32::try_from(into.len())) else { continue };
-            (slot.start, slot.end, slot.kind, slot.unescaped) = (start, end, Kind::Text, true);
+            super::values::unescape(text.get(slot.start..slot.end).unwrap_or_default(), into);
+            (slot.start, slot.end, slot.kind, slot.unescaped) = (from, into.len(), Kind::Text, true);
         }
+    }
+}
+
+#[cfg(test)]
+impl PartialEq for Slots {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |slots: &Self| -> Vec<Option<Slot>> {
+            let place = |place: usize| (slots.filled >> place & 1 == 1).then(|| slots.places[place]);
+            (0..Meaning::COUNT).map(place).collect()
+        };
+        all(self) == all(other)
     }
 }

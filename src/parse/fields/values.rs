@@ -6,7 +6,9 @@ use super::names::Unit;
 use crate::parse::Cache;
 use crate::parse::Status;
 use crate::time;
+use crate::time::Minute;
 use crate::time::Stamp;
+use std::cell::Cell;
 
 /// Adds the text of a JSON string (without its quotes, already checked) to `into`. A surrogate without its partner
 /// becomes U+FFFD.
@@ -75,6 +77,9 @@ pub(crate) enum Said {
 
 /// `200`, `"200"`, `200.0`, `"200 OK"`, `"-"`.
 pub(crate) fn status(text: &[u8]) -> Said {
+    if let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = text {
+        return Said::Status(u16::from(hundreds - b'0') * 100 + u16::from(tens - b'0') * 10 + u16::from(ones - b'0'));
+    }
     let text = text.split(|&b| b == b' ').next().unwrap_or_default();
     if text == b"-" {
         return Said::Status(0);
@@ -88,8 +93,15 @@ pub(crate) fn status(text: &[u8]) -> Said {
     }
 }
 
-/// The time written in `text`: ISO, with or without brackets, CLF, or seconds and their parts since 1970.
-pub(crate) fn stamp(text: &[u8]) -> Option<Stamp> {
+/// The time written in `text`: ISO, with or without brackets, CLF, or seconds and their parts since 1970. `minute` is the
+/// last one that was read, and changes no answer.
+pub(crate) fn stamp(text: &[u8], minute: &Cell<Minute>) -> Option<Stamp> {
+    if let Some(stamp) = minute.get().stamp(text) {
+        return Some(stamp);
+    }
+    if let Some(new) = Minute::of(text) {
+        minute.set(new);
+    }
     let text = text.strip_prefix(b"[").map_or(text, |t| t.strip_suffix(b"]").unwrap_or(t));
     match text.get(2).copied()? {
         b'/' => time::clf(text).map(|(stamp, _)| stamp),
@@ -102,6 +114,9 @@ pub(crate) fn stamp(text: &[u8]) -> Option<Stamp> {
 /// unit behind it (`12ms`, `0.1 s`) or, without one, in `unit`; or `0:00:00.012`. `None` for what is negative, not
 /// finite or no number. [`Unit::Bare`] counts as seconds here.
 pub(crate) fn duration(text: &[u8], unit: Unit) -> Option<u64> {
+    if let Some(us) = plain_duration(text, unit) {
+        return Some(us);
+    }
     let end = text.iter().position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'+' | b'-' | b'e' | b'E')).unwrap_or(text.len());
     let (mut figures, mut behind) = text.split_at_checked(end)?;
     if behind.first() == Some(&b':') {
@@ -121,6 +136,34 @@ pub(crate) fn duration(text: &[u8], unit: Unit) -> Option<u64> {
     };
     figures = figures.strip_prefix(b"+").unwrap_or(figures);
     decimal(figures, power)
+}
+
+/// What most loggers write: a few digits and their decimals, none of them less than a microsecond.
+#[inline]
+fn plain_duration(text: &[u8], unit: Unit) -> Option<u64> {
+    let mut scale = match unit {
+        Unit::Nanoseconds => return None,
+        Unit::Microseconds => 1,
+        Unit::Milliseconds => 1_000,
+        Unit::Seconds | Unit::Bare => 1_000_000,
+    };
+    if text.len() > 12 || !text.first()?.is_ascii_digit() {
+        return None;
+    }
+    let (mut value, mut seen_dot) = (0_u64, false);
+    for &byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + u64::from(byte - b'0');
+                if seen_dot {
+                    scale /= 10;
+                }
+            }
+            b'.' if !seen_dot => seen_dot = true,
+            _ => return None,
+        }
+    }
+    (scale > 0).then(|| value * scale)
 }
 
 /// A decimal number times ten to `power`, to the nearest whole, exact without floating point.
@@ -215,6 +258,25 @@ const CACHE_WORDS: &[(Cache, &[&str])] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_usual_duration_is_what_the_exact_one_says(text in "[0-9.]{0,14}", scale in 0_usize..4) {
+            let (unit, power) =
+                [(Unit::Microseconds, 0), (Unit::Milliseconds, 3), (Unit::Seconds, 6), (Unit::Bare, 6)][scale];
+            if let Some(us) = plain_duration(text.as_bytes(), unit) {
+                prop_assert_eq!(decimal(text.as_bytes(), power), Some(us));
+            }
+        }
+    }
+
+    #[test]
+    fn a_duration_to_the_microsecond_takes_the_usual_way() {
+        assert_eq!(Some(272_319), plain_duration(b"272.319", Unit::Milliseconds));
+        assert_eq!(Some(1_272_319), plain_duration(b"1.272319", Unit::Seconds));
+        assert_eq!(None, plain_duration(b"1.2723195", Unit::Seconds));
+    }
 
     #[test]
     fn an_age_tells_of_a_cache_that_gave_no_word() {

@@ -11,8 +11,10 @@ use super::names::Names;
 /// The deepest nesting that is read; `serde_json`'s own limit.
 pub(crate) const DEEPEST: usize = 127;
 
-/// What a value is.
+/// What a value is. As wide as the places beside it: a [`Value`] is copied word by word, and a word of which only one byte
+/// was just written has to be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub(crate) enum Kind {
     /// A string without escapes; the span is what stands between the quotes.
     Text,
@@ -81,6 +83,49 @@ fn plain(text: &[u8], pos: usize) -> usize {
         taken += 8;
     }
     taken + tail.iter().take_while(|&&b| b != b'"' && b != b'\\' && b >= 0x20).count()
+}
+
+/// Whether a line has no backslash and no control byte: then a string ends at the next quote, whatever stands in it.
+pub(crate) fn is_clean(text: &[u8]) -> bool {
+    text.iter().fold(0, |found, &b| found | u8::from(b == b'\\') | u8::from(b < 0x20)) == 0
+}
+
+/// How far the next quote is: the first bytes eight at a time, for most strings are short.
+fn quote(rest: &[u8]) -> Option<usize> {
+    const NEAR: usize = 32;
+    let Some(near) = rest.first_chunk::<NEAR>() else { return rest.iter().position(|&b| b == b'"') };
+    for (eight, word) in near.as_chunks::<8>().0.iter().enumerate() {
+        let word = u64::from_le_bytes(*word) ^ (ONES * 0x22);
+        let found = word.wrapping_sub(ONES) & !word & TOPS;
+        if found != 0 {
+            return Some(eight * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    memchr::memchr(b'"', rest.get(NEAR..)?).map(|at| NEAR + at)
+}
+
+/// [`value`] in a clean line.
+#[inline]
+pub(crate) fn clean_value(text: &[u8], pos: usize, depth: usize) -> Option<Value> {
+    match at(text, pos) {
+        b'"' => {
+            let start = pos + 1;
+            let end = start + quote(text.get(start..)?)?;
+            Some(Value { kind: Kind::Text, start, end, next: end + 1 })
+        }
+        b'1'..=b'9' => {
+            let mut end = pos + 1 + digits(text, pos + 1);
+            if at(text, end) == b'.' && at(text, end + 1).is_ascii_digit() {
+                end += 2 + digits(text, end + 2);
+            }
+            // an exponent is the long way's
+            if matches!(at(text, end), b'e' | b'E' | b'.') {
+                return value(text, pos, depth);
+            }
+            Some(Value { kind: Kind::Number, start: pos, end, next: end })
+        }
+        _ => value(text, pos, depth),
+    }
 }
 
 /// The string whose opening quote is at `pos`.
