@@ -228,6 +228,8 @@ mod tests {
     const GUNICORN: &str = r#"{"remote_ip":"127.0.0.1","request_id":"gun71-00004","response_code":200,"request_method":"GET","request_path":"/users/me","request_querystring":"","request_timetaken_us":9028,"response_length":"15","user":"bob","time":"[23/Nov/2026:00:47:40 +0000]"}"#;
     const NGINX: &str = r#"{"time":"2026-11-23T00:52:33+00:00","msec":"1795395153.125","remote_addr":"127.0.0.1","x_forwarded_for":"2001:db8::a75c","host":"127.0.0.1","method":"GET","uri":"/products?page=1","protocol":"HTTP/1.1","status":200,"bytes":45,"referer":"","agent":"weird \"quoted\" agent\\v1","request_time":0.012,"upstream_addr":"127.0.0.1:18110","upstream_status":"200","upstream_response_time":"0.013","cache":"MISS","user":"","cache_control":"public, max-age=120","rid":"ngi71-00019"}"#;
     const LOGURU: &str = r#"{"text": "2026-11-23 00:37:17.892 | INFO     | logsetup:log_middle:204 - POST /orders 401 in 20.9 ms\n", "record": {"elapsed": {"repr": "0:00:00.848292", "seconds": 0.848292}, "exception": null, "extra": {"method": "POST", "path": "/orders", "status_code": 401, "elapsed_ms": 20.874, "user": null, "request_id": "log71-00000"}, "file": {"name": "logsetup.py", "path": "/srv/shop/logsetup.py"}, "function": "log_middle", "level": {"icon": "x", "name": "INFO", "no": 20}, "line": 204, "message": "POST /orders 401 in 20.9 ms", "module": "logsetup", "name": "logsetup", "process": {"id": 8596, "name": "MainProcess"}, "time": {"repr": "2026-11-23 00:37:17.892250+00:00", "timestamp": 1795394237.89225}}}"#;
+    /// Without a backslash.
+    const CLEAN: &str = r#"{"timestamp": "2026-11-17T00:00:00.584055Z", "level": "info", "event": "request", "method": "GET", "path": "/reports/80829", "route": "/reports/{id}", "status_code": 200, "duration_ms": 395.869, "cached": null, "size": 0, "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "tries": 1e2}"#;
     /// Longer than what is searched for a quote word by word.
     const LONG: &str = "0123456789 0123456789 0123456789 0123456789 0123456789";
     const PACKED: &str = r#"{"timestamp": "2026-11-23 00:34:39,674", "level": "INFO", "name": "uvicorn.access", "message": "127.0.0.1:48140 - \"GET /health HTTP/1.1\" 200", "service": "web"}"#;
@@ -498,6 +500,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_line_of_known_layout_is_not_walked_again() {
+        let mut scratch = Scratch::default();
+        for line in [CLEAN, GUNICORN, STRUCTLOG, PACKED] {
+            read(line.as_bytes(), &Names::default(), &mut scratch, &mut Record::default());
+        }
+        let other = CLEAN.replace("/80829", "/7?a=b%20c").replace("395.869", "7").replace("Linux", &LONG.repeat(2));
+        for line in [CLEAN, &other.replace("1e2", "\"none\""), &other.replace("1e2", "0.5"), GUNICORN, STRUCTLOG, PACKED] {
+            assert!(scratch.layouts.follow(line.as_bytes(), &mut Slots::default()), "{line}");
+        }
+        assert!(!scratch.layouts.follow(CLEAN.replace("level", "lever").as_bytes(), &mut Slots::default()));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -523,7 +538,7 @@ mod tests {
 
         #[test]
         fn a_learnt_layout_changes_no_answer(lines in proptest::collection::vec(
-            (prop_oneof![object_line(), Just(STRUCTLOG.to_owned()), Just(NGINX.to_owned()), Just(LOGURU.to_owned()), Just(PACKED.to_owned())],
+            (prop_oneof![object_line(), Just(STRUCTLOG.to_owned()), Just(CLEAN.to_owned()), Just(GUNICORN.to_owned()), Just(NGINX.to_owned()), Just(LOGURU.to_owned()), Just(PACKED.to_owned())],
              any::<prop::sample::Index>(), prop_oneof![Just(""), Just("\""), Just("7"), Just("null"), Just("{}"), Just("\\"), Just("\u{1}"), Just(LONG)], 0_usize..3), 1..12)) {
             let names = Names::default();
             let mut learning = Scratch::default();
