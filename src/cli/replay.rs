@@ -144,6 +144,10 @@ impl Follower for Player<'_> {
         self.take(told);
     }
 
+    fn blames(&self) -> Option<&ErrorRule> {
+        (!self.judge.looks_at_routes()).then_some(self.errors)
+    }
+
     fn renamed(&mut self, service: Option<&str>, method: &str, path: &str) {
         let told = self.judge.renamed(service, method, path);
         self.take(told);

@@ -158,6 +158,11 @@ impl Judge {
         self.engine.warnings()
     }
 
+    /// Whether any rule looks at routes each by itself, or at those of a pattern.
+    pub fn looks_at_routes(&self) -> bool {
+        self.engine.looks_at_routes()
+    }
+
     /// The end of the last closed second, seconds since 1970; 0 before the first.
     pub fn now(&self) -> u32 {
         self.engine.now()

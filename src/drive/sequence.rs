@@ -29,9 +29,11 @@ use super::share::behind;
 use super::share::open;
 use super::source::SourceForm;
 use crate::line::blocks::Blocks;
+use crate::stats::counts::ErrorRule;
 use crate::stats::snapshot::Desk;
 use crate::stats::snapshot::Snapshot;
 use crate::stats::snapshot::Step;
+use crate::stats::snapshot::Waiting;
 use crate::time::SECOND;
 use crate::time::Timestamp;
 
@@ -47,6 +49,11 @@ pub type Parts<'a> = [(&'a Step, &'a Snapshot)];
 pub trait Follower {
     /// A second is closed, later than all before it.
     fn second(&mut self, parts: &Parts<'_>);
+
+    /// What is an error, where routes are looked at only for what went wrong on them; see [`Snapshot::waiting_steps`].
+    fn blames(&self) -> Option<&ErrorRule> {
+        None
+    }
 
     /// A route of a service (service, method, path) is counted under another name from now on.
     fn renamed(&mut self, _: Option<&str>, _: &str, _: &str) {}
@@ -72,7 +79,6 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         number: 0,
         heads: BinaryHeap::new(),
         fresh: Vec::new(),
-        spare: Vec::new(),
         judged: 0,
         total: empty(job),
         told: job.files.iter().map(|_| Told::default()).collect(),
@@ -177,10 +183,6 @@ struct Reader<'a> {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
-/// Steps whose room is kept for those to come.
-const SPARE: usize = 2_000;
-/// Groups for which one may have room.
-const SPARE_ROOM: usize = 64;
 /// Seconds that are judged before somebody looks whether a reader waits.
 const AT_ONCE: usize = 64;
 
@@ -188,11 +190,22 @@ const AT_ONCE: usize = 64;
 struct Stretch {
     file: Option<usize>,
     snapshot: Snapshot,
-    steps: VecDeque<Step>,
+    /// The second that comes next, and those behind it.
+    next: Option<Step>,
+    waiting: Waiting,
     told: Told,
     /// The first second that is still open; all are closed at the end.
     open: u32,
     ended: bool,
+}
+
+impl Stretch {
+    /// Goes on to the next second, if there is one.
+    fn go_on(&mut self) -> Option<u32> {
+        let done = self.next.take().unwrap_or_default();
+        self.next = self.snapshot.next_step(&mut self.waiting, done);
+        self.next.as_ref().map(|step| step.second)
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -216,8 +229,15 @@ impl<'a> Reader<'a> {
         if self.keep == Keep::Seconds {
             snapshot.only_steps();
         }
-        let mut stretch =
-            Stretch { file: None, snapshot, steps: VecDeque::new(), told: Told::default(), open: 0, ended: false };
+        let mut stretch = Stretch {
+            file: None,
+            snapshot,
+            next: None,
+            waiting: Waiting::default(),
+            told: Told::default(),
+            open: 0,
+            ended: false,
+        };
         self.begin(&mut stretch);
         match (self.reading.take(), self.form.clone()) {
             (Some(reading), Some(form)) => self.walk(reading, &form, &mut stretch),
@@ -329,8 +349,6 @@ struct Sequence<'a> {
     heads: BinaryHeap<Reverse<(u32, u64)>>,
     /// Stretches whose seconds are still to be put in order, by number.
     fresh: Vec<u64>,
-    /// Steps that are done with.
-    spare: Vec<Step>,
     /// Seconds before it are judged.
     judged: u32,
     total: Snapshot,
@@ -379,11 +397,11 @@ impl<'a> Sequence<'a> {
 
     /// Puts the seconds of what was read last in order: here and not where it was read, as reading one history takes
     /// longer than judging it.
-    fn order(&mut self) {
+    fn order(&mut self, blames: Option<&ErrorRule>) {
         for number in std::mem::take(&mut self.fresh) {
             let Some((_, stretch)) = self.stretches.get_mut(&number) else { continue };
-            stretch.steps = stretch.snapshot.take_steps_with(u32::MAX, &mut self.spare).into();
-            match stretch.steps.front().map(|step| step.second) {
+            stretch.waiting = stretch.snapshot.waiting_steps(blames);
+            match stretch.go_on() {
                 Some(second) => self.heads.push(Reverse((second, number))),
                 None => self.settle(number),
             }
@@ -397,7 +415,7 @@ impl<'a> Sequence<'a> {
 
     /// Tells of some seconds that no history can add to, and whether there are more.
     fn judge(&mut self, follower: &mut dyn Follower) -> bool {
-        self.order();
+        self.order(follower.blames());
         let open = self.open();
         let mut here: Vec<u64> = Vec::new();
         for _ in 0..AT_ONCE {
@@ -412,15 +430,13 @@ impl<'a> Sequence<'a> {
             if next >= self.judged {
                 let stretches = here.iter().filter_map(|number| self.stretches.get(number));
                 let parts: SmallVec<[(&Step, &Snapshot); 4]> =
-                    stretches.filter_map(|(_, s)| Some((s.steps.front()?, &s.snapshot))).collect();
+                    stretches.filter_map(|(_, s)| Some((s.next.as_ref()?, &s.snapshot))).collect();
                 follower.second(&parts);
                 self.judged = next + 1;
             }
             for number in &here {
                 let Some((_, stretch)) = self.stretches.get_mut(number) else { continue };
-                let done = stretch.steps.pop_front();
-                self.spare.extend(done.filter(|done| self.spare.len() < SPARE && done.groups.capacity() <= SPARE_ROOM));
-                if let Some(next) = stretch.steps.front().map(|step| step.second) {
+                if let Some(next) = stretch.go_on() {
                     self.heads.push(Reverse((next, *number)));
                     continue;
                 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::counts::ErrorRule;
 use super::courses::Course;
 use super::courses::CourseKey;
 use super::courses::Courses;
@@ -31,11 +32,13 @@ use super::intake::Kinds;
 use super::latency::Bounds;
 use super::slots::Slot;
 use super::slots::Track;
+use super::steps::Alike;
 use super::steps::Example;
 use super::steps::Moment;
 use super::steps::Raise;
 pub use super::steps::Step;
 use super::steps::Steps;
+pub use super::steps::Waiting;
 use super::tally::Tally;
 use crate::parse::Auth;
 use crate::parse::Cache;
@@ -845,14 +848,37 @@ impl Snapshot {
 
     /// Takes the seconds before `end` out of the stream of steps, ascending. Nothing without [`Snapshot::listen`].
     pub fn take_steps(&mut self, end: u32) -> Vec<Step> {
-        self.take_steps_with(end, &mut Vec::new())
+        self.close();
+        let mut waiting = self.steps.as_mut().map(|steps| steps.take(end)).unwrap_or_default();
+        std::iter::from_fn(|| self.next_step(&mut waiting, Step::default())).collect()
     }
 
-    /// The same, in the room of steps that are done with: an archive has many seconds.
-    pub fn take_steps_with(&mut self, end: u32, spare: &mut Vec<Step>) -> Vec<Step> {
+    /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded. Where
+    /// `blames` tells what is an error, routes are told apart only where one had an error or was slower than a limit: in
+    /// every other second one route stands for all of its kind (probes, streams, refused paths; login, cache, version).
+    pub fn waiting_steps(&mut self, blames: Option<&ErrorRule>) -> Waiting {
         self.close();
-        let Some(steps) = &mut self.steps else { return Vec::new() };
-        steps.take(end, |group| self.groups[group as usize].key, &self.plan.limits_us, spare)
+        let mut waiting = self.steps.as_mut().map(|steps| steps.take(u32::MAX)).unwrap_or_default();
+        if let Some(errors) = blames {
+            waiting.tell_alike(self.alike(errors));
+        }
+        waiting
+    }
+
+    /// The next of the seconds taken, in the room of one that is done with.
+    pub fn next_step(&self, waiting: &mut Waiting, room: Step) -> Option<Step> {
+        waiting.next(|group| self.groups[group as usize].key, &self.plan.limits_us, room)
+    }
+
+    fn alike(&self, errors: &ErrorRule) -> Alike {
+        let mut first: BTreeMap<(GroupKey, [bool; 3]), u32> = BTreeMap::new();
+        let stands = (0..).zip(&self.groups).map(|(at, group)| {
+            let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
+            let kind = [route.probe, route.streaming, route.refused];
+            *first.entry((GroupKey { route: RouteId(0), ..group.key }, kind)).or_insert(at)
+        });
+        let slow_us = self.plan.limits_us.iter().copied().min().unwrap_or(u64::MAX);
+        Alike { stands: stands.collect(), errors: errors.clone(), slow_us }
     }
 
     /// The plan it was recorded with.

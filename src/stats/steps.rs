@@ -4,12 +4,16 @@
 //! [`Snapshot::take_steps`](super::snapshot::Snapshot::take_steps). Numbers of groups follow the snapshot's when it
 //! renumbers them. Beside counts stand what explains them: exceptions, and redacted lines of requests that went wrong.
 
+use std::collections::VecDeque;
+
+use super::counts::ErrorRule;
 use super::failures::FailureKey;
 use super::group::GroupKey;
 use super::slots::Slot;
 use super::snapshot::SlotLines;
 use crate::parse::redact;
 use crate::route::RouteKey;
+use smallvec::SmallVec;
 
 /// What happened in one second: what judging folds over.
 #[derive(Debug, Clone, Default)]
@@ -185,67 +189,148 @@ impl Steps {
         self.huge.iter_mut().for_each(|huge| to(&mut huge.1));
     }
 
-    /// Takes the seconds before `end`, ascending. `key` names a group, `limits_us` are those counted exactly; the room of
-    /// `spare` steps is used first.
-    pub(super) fn take(
-        &mut self,
-        end: u32,
-        key: impl Fn(u32) -> GroupKey,
-        limits_us: &[u64],
-        spare: &mut Vec<Step>,
-    ) -> Vec<Step> {
+    /// Takes what happened before the second `end`.
+    pub(super) fn take(&mut self, end: u32) -> Waiting {
         let mut lines = apart(&mut self.lines, |l| l.0 < end);
         let mut moments = apart(&mut self.moments, |m| m.second < end);
         let mut huge = apart(&mut self.huge, |h| h.0 < end);
+        let mut raised = apart(&mut self.raised, |r| r.0 < end);
+        let mut examples = apart(&mut self.examples, |e| e.0 < end);
         // As a rule they come in order of time, and few share a second.
         moments.sort_by_key(|m| m.second);
-        for of_second in moments.chunk_by_mut(|a, b| a.second == b.second) {
-            of_second.sort_unstable_by_key(|m| m.group);
-        }
         huge.sort_by_key(|h| (h.0, h.1));
         lines.sort_by_key(|l| (l.0, l.1));
-        let mut closed = Closed { steps: Vec::new(), key, spare };
-        let mut huge = huge.into_iter().peekable();
-        for of_second in moments.chunk_by(|a, b| a.second == b.second) {
-            let mut room = of_second.len().min(ROOM);
-            for here in of_second.chunk_by(|a, b| a.group == b.group) {
-                let Some(first) = here.first() else { continue };
-                while let Some((second, group, slot)) = huge.next_if(|h| (h.0, h.1) < (first.second, first.group)) {
-                    closed.add(second, group, &slot);
-                }
-                let slot = closed.slot(first.second, first.group, std::mem::take(&mut room));
-                for moment in here {
-                    let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
-                    let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
-                    slot.record(moment.status, bytes, latency_us, limits_us);
-                }
-                slot.tidy();
-            }
+        raised.sort_by_key(|r| r.0);
+        examples.sort_by_key(|e| e.0);
+        Waiting {
+            moments,
+            taken: 0,
+            huge: huge.into(),
+            lines: lines.into(),
+            raised: raised.into(),
+            examples: examples.into(),
+            alike: None,
         }
-        huge.for_each(|(second, group, slot)| closed.add(second, group, &slot));
-        let mut steps = closed.steps;
-        let mut place = 0;
-        for (second, desk, lines) in lines {
-            while steps.get(place).is_some_and(|step| step.second < second) {
-                place += 1;
-            }
-            if steps.get(place).is_none_or(|step| step.second != second) {
-                steps.insert(place, Step { second, ..Step::default() });
-            }
-            let here = &mut steps[place].lines;
-            match here.last_mut().filter(|last| last.0 == desk) {
-                Some(last) => last.1.add(&lines),
-                None => here.push((desk, lines)),
-            }
-        }
-        for (second, raise) in apart(&mut self.raised, |r| r.0 < end) {
-            at(&mut steps, second).raised.push(raise);
-        }
-        for (second, example) in apart(&mut self.examples, |e| e.0 < end) {
-            at(&mut steps, second).examples.push(example);
-        }
-        steps
     }
+}
+
+/// Seconds that were taken and are to be told of, in order. Each is made when it is asked for, in the room of one that is
+/// done with: what an archive did in an hour never lies in memory second by second.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// By second; those before `taken` were told.
+    moments: Vec<Moment>,
+    taken: usize,
+    /// By second and group.
+    huge: VecDeque<(u32, u32, Slot)>,
+    /// By second and desk.
+    lines: VecDeque<(u32, u16, SlotLines)>,
+    raised: VecDeque<(u32, Raise)>,
+    examples: VecDeque<(u32, Example)>,
+    alike: Option<Alike>,
+}
+
+/// What need not be told apart by route: where nothing went wrong on a route in a second, one of its kind stands for it.
+#[derive(Debug)]
+pub(super) struct Alike {
+    /// By group: the one that stands for it.
+    pub(super) stands: Vec<u32>,
+    /// Which statuses are wrong.
+    pub(super) errors: ErrorRule,
+    /// Latencies above this are, in microseconds.
+    pub(super) slow_us: u64,
+}
+
+impl Alike {
+    fn is_wrong(&self, moment: &Moment) -> bool {
+        self.errors.is_error(moment.status) || (moment.latency_us != NOT && u64::from(moment.latency_us) > self.slow_us)
+    }
+
+    /// Puts the moments of one second under the groups that stand for theirs.
+    fn put_together(&self, moments: &mut [Moment]) {
+        let wrong: SmallVec<[u32; 8]> = moments.iter().filter(|m| self.is_wrong(m)).map(|m| m.group).collect();
+        for moment in moments.iter_mut().filter(|m| !wrong.contains(&m.group)) {
+            moment.group = self.stands.get(moment.group as usize).copied().unwrap_or(moment.group);
+        }
+    }
+}
+
+impl Waiting {
+    /// From now on routes alike are told of as one.
+    pub(super) fn tell_alike(&mut self, alike: Alike) {
+        self.alike = Some(alike);
+    }
+
+    /// The next second, in the `room` of another. `key` names a group, `limits_us` are those counted exactly.
+    pub(super) fn next(&mut self, key: impl Fn(u32) -> GroupKey, limits_us: &[u64], room: Step) -> Option<Step> {
+        let second = self.second()?;
+        let mut step = Step { second, ..room.emptied() };
+        let rest = self.moments.get_mut(self.taken..).unwrap_or_default();
+        let here = rest.iter().take_while(|m| m.second == second).count();
+        let moments = rest.get_mut(..here).unwrap_or_default();
+        self.taken += here;
+        if let Some(alike) = &self.alike {
+            alike.put_together(moments);
+        }
+        moments.sort_unstable_by_key(|m| m.group);
+        step.groups.reserve(here.min(ROOM));
+        for of_group in moments.chunk_by(|a, b| a.group == b.group) {
+            let Some(first) = of_group.first() else { continue };
+            while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second && h.1 < first.group) {
+                add(&mut step, key(group), &slot);
+            }
+            let slot = slot_of(&mut step, key(first.group));
+            for moment in of_group {
+                let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
+                let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
+                slot.record(moment.status, bytes, latency_us, limits_us);
+            }
+            slot.tidy();
+        }
+        while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second) {
+            add(&mut step, key(group), &slot);
+        }
+        while let Some((_, desk, lines)) = next_if(&mut self.lines, |l| l.0 == second) {
+            match step.lines.last_mut().filter(|last| last.0 == desk) {
+                Some(last) => last.1.add(&lines),
+                None => step.lines.push((desk, lines)),
+            }
+        }
+        step.raised.extend(std::iter::from_fn(|| next_if(&mut self.raised, |r| r.0 == second)).map(|r| r.1));
+        step.examples.extend(std::iter::from_fn(|| next_if(&mut self.examples, |e| e.0 == second)).map(|e| e.1));
+        Some(step)
+    }
+
+    /// The second that comes next.
+    fn second(&self) -> Option<u32> {
+        let moment = self.moments.get(self.taken).map(|m| m.second);
+        let others = [
+            self.huge.front().map(|h| h.0),
+            self.lines.front().map(|l| l.0),
+            self.raised.front().map(|r| r.0),
+            self.examples.front().map(|e| e.0),
+        ];
+        others.into_iter().chain([moment]).flatten().min()
+    }
+}
+
+fn next_if<T>(queue: &mut VecDeque<T>, is: impl Fn(&T) -> bool) -> Option<T> {
+    if queue.front().is_some_and(is) { queue.pop_front() } else { None }
+}
+
+fn add(step: &mut Step, key: GroupKey, slot: &Slot) {
+    let here = slot_of(step, key);
+    here.add(slot);
+    here.tidy();
+}
+
+/// Where what a group did is to be added; groups come ascending.
+fn slot_of(step: &mut Step, key: GroupKey) -> &mut Slot {
+    if step.groups.last().is_none_or(|(same, _)| *same != key) {
+        step.groups.push((key, Slot::new(step.second)));
+    }
+    let last = step.groups.len() - 1;
+    &mut step.groups[last].1
 }
 
 /// Takes those for which `is` holds, in their order.
@@ -254,54 +339,6 @@ fn apart<T>(all: &mut Vec<T>, is: impl Fn(&T) -> bool) -> Vec<T> {
         return std::mem::take(all);
     }
     all.extract_if(.., |one| is(one)).collect()
-}
-
-/// The step of a second, among ascending ones.
-fn at(steps: &mut Vec<Step>, second: u32) -> &mut Step {
-    let place = match steps.last() {
-        Some(last) if last.second == second => steps.len() - 1,
-        _ => match steps.binary_search_by_key(&second, |step| step.second) {
-            Ok(place) => place,
-            Err(place) => {
-                steps.insert(place, Step { second, ..Step::default() });
-                place
-            }
-        },
-    };
-    &mut steps[place]
-}
-
-struct Closed<'a, K> {
-    steps: Vec<Step>,
-    key: K,
-    spare: &'a mut Vec<Step>,
-}
-
-impl<K: Fn(u32) -> GroupKey> Closed<'_, K> {
-    fn add(&mut self, second: u32, group: u32, slot: &Slot) {
-        let here = self.slot(second, group, 1);
-        here.add(slot);
-        here.tidy();
-    }
-
-    /// Where what a group did is to be added; seconds and groups come ascending. `room`: how many groups may come with a
-    /// new second.
-    fn slot(&mut self, second: u32, group: u32, room: usize) -> &mut Slot {
-        let key = (self.key)(group);
-        if self.steps.last().is_none_or(|last| last.second != second) {
-            let mut step = self.spare.pop().map(Step::emptied).unwrap_or_default();
-            step.second = second;
-            step.groups.reserve(room.max(1));
-            self.steps.push(step);
-        }
-        let last = self.steps.len() - 1;
-        let groups = &mut self.steps[last].groups;
-        if groups.last().is_none_or(|(same, _)| *same != key) {
-            groups.push((key, Slot::new(second)));
-        }
-        let last = groups.len() - 1;
-        &mut groups[last].1
-    }
 }
 
 #[cfg(test)]

@@ -161,6 +161,12 @@ impl Engine {
         self.now
     }
 
+    /// Whether any rule looks at routes each by itself, or at those of a pattern. If not, requests of routes alike may be
+    /// told of as one, as long as nothing went wrong with them.
+    pub fn looks_at_routes(&self) -> bool {
+        self.plan.lenses.iter().any(|lens| !matches!(lens.scope, Scope::All))
+    }
+
     /// Seconds that came after a later one and were left out of all windows.
     pub fn ignored(&self) -> u64 {
         self.ignored

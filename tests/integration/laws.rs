@@ -5,6 +5,7 @@
 //! where a law is about cutting at whole pieces.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -17,6 +18,8 @@ use serde_json::Value;
 use vitalog::cli::args::Command;
 use vitalog::cli::args::CommandLine;
 use vitalog::cli::prepare;
+use vitalog::cli::replay;
+use vitalog::cli::rules;
 use vitalog::cli::settings::Environment;
 use vitalog::cli::settings::Settings;
 use vitalog::drive::analyze::Ask;
@@ -36,6 +39,7 @@ use vitalog::stats::stored;
 use vitalog::stats::summary::sum_up;
 use vitalog::time::Timestamp;
 use vitalog::verdict::health::judge;
+use vitalog::write;
 use vitalog::write::Report;
 use vitalog::write::json::object;
 
@@ -110,18 +114,7 @@ fn first_apart(expected: &[String], got: &[String]) -> Option<String> {
 type ReadIt<'a> = &'a dyn Fn(&Ask<'_>) -> Read;
 
 fn read_by(by_route: bool, arguments: &[String], threads: usize, read: ReadIt<'_>) -> (Value, Vec<u8>) {
-    let typed = ["vitalog", "analyze"].map(String::from).into_iter().chain(arguments.iter().cloned());
-    let Command::Analyze(typed) = CommandLine::try_parse_from(typed).unwrap().command else { panic!("another command") };
-    let around = Environment {
-        variable: &|_| None,
-        now: NOW,
-        zone: TimeZone::UTC,
-        stdin_is_terminal: true,
-        stdout_is_terminal: false,
-        stderr_is_terminal: false,
-        width: None,
-    };
-    let settings = Settings::of(*typed, &around).unwrap().unwrap();
+    let settings = settings(arguments);
     let ask = Ask {
         state: None,
         paths: settings.paths.iter().map(|path| path.to_str().unwrap().to_string()).collect(),
@@ -136,6 +129,33 @@ fn read_by(by_route: bool, arguments: &[String], threads: usize, read: ReadIt<'_
     let summary = sum_up(&read.snapshot, &read.asked(prepare::asked(&settings).unwrap()));
     let (health, service_health) = judge(&summary, &[], &settings.health_promises());
     (object(&Report { summary, health, service_health, findings: Vec::new() }), stored::store(&read.parts))
+}
+
+/// What these arguments of `analyze` mean.
+fn settings(arguments: &[String]) -> Settings {
+    let typed = ["vitalog", "analyze"].map(String::from).into_iter().chain(arguments.iter().cloned());
+    let Command::Analyze(typed) = CommandLine::try_parse_from(typed).unwrap().command else { panic!("another command") };
+    let around = Environment {
+        variable: &|_| None,
+        now: NOW,
+        zone: TimeZone::UTC,
+        stdin_is_terminal: true,
+        stdout_is_terminal: false,
+        stderr_is_terminal: false,
+        width: None,
+    };
+    Settings::of(*typed, &around).unwrap().unwrap()
+}
+
+/// The alerts that the rules of a configuration would have raised on what `arguments` name.
+fn replayed(arguments: &[String], config: &Path) -> Value {
+    let config = ["--config", config.to_str().unwrap()].map(String::from);
+    let settings = settings(&[arguments, &config].concat());
+    let setup = rules::setup(&settings.config, settings.include_probes);
+    let played = replay::play(&settings, &setup, NOW).unwrap();
+    let mut page = Vec::new();
+    write::replay::json(&played.timeline, &played.warnings, &mut page).unwrap();
+    serde_json::from_slice(&page).unwrap()
 }
 
 /// The report on one file or folder.
@@ -386,6 +406,84 @@ fn a_sample_read_in_the_order_of_time_gives_the_same_report_and_seconds_on_any_n
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rules about services alone, touchy enough for samples to set them off.
+const ABOUT_SERVICES: &str = r#"
+[health]
+errors = ["4xx", "5xx"]
+[routes]
+streaming = ["GET /d"]
+[[promise]]
+name = "quick"
+target = "99.5%"
+slower_than = "20ms"
+[[rule]]
+name = "any error"
+when = "errors >= 1 over 10s"
+severity = "ticket"
+clear_for = "5s"
+[[rule]]
+name = "slow"
+when = "p50 > 5ms over 1m"
+severity = "page"
+clear_for = "5s"
+[[rule]]
+name = "slowest"
+when = "max > 14ms over 1m"
+clear_for = "5s"
+[[rule]]
+name = "logged in"
+when = "requests >= 1 over 10s"
+auth = "authenticated"
+severity = "ticket"
+clear_for = "5s"
+"#;
+/// One more that nothing sets off: now every route is told of by itself.
+const ABOUT_ROUTES: &str = r#"
+[[rule]]
+name = "never"
+when = "requests > 1000000000 over 1m on each"
+severity = "ticket"
+"#;
+
+#[test]
+fn routes_alike_told_as_one_where_nothing_went_wrong_change_no_alert() {
+    let folder = Folder::new();
+    folder.write("services.toml", ABOUT_SERVICES);
+    folder.write("routes.toml", format!("{ABOUT_SERVICES}{ABOUT_ROUTES}"));
+    let mut log = String::new();
+    for n in 0..3_000_u32 {
+        let (minute, second) = (n / 60, n % 60);
+        let path = ["/a", "/b/7", "/health", "/c", "/d"][n as usize % 5];
+        let status = if (600..900).contains(&n) && n % 5 == 3 { 503 } else { 200 };
+        let user = ["-", "bob"][n as usize % 2];
+        let us = match path {
+            "/d" => 15_000,
+            "/b/7" if n > 1_800 => 30_000,
+            _ => 9_000 + n,
+        };
+        writeln!(
+            log,
+            "::1 - {user} [23/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET {path} HTTP/1.1\" {status} 7 \"-\" \"-\" {us}"
+        )
+        .unwrap();
+    }
+    folder.write("app.log", log);
+    let own = folder.path("app.log").display().to_string();
+    let format = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s"#;
+    let own = [("own".to_owned(), vec![own, "--format".to_owned(), format.to_owned()])];
+    let (mut wrong, mut alerts) = (Vec::new(), 0);
+    for (name, arguments) in samples().into_iter().chain(own) {
+        if arguments.iter().any(|argument| argument == "--config") {
+            continue;
+        }
+        let [one, each] = ["services.toml", "routes.toml"].map(|config| replayed(&arguments, &folder.path(config)));
+        alerts += one["alerts"].as_array().map_or(0, Vec::len);
+        wrong.extend(difference(&each, &one).map(|how| format!("{name}: {how}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(alerts > 20, "{alerts}");
 }
 
 #[test]
