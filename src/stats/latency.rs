@@ -490,21 +490,6 @@ fn hdr_rank(count: u64, q: f64) -> u64 {
     ((q.min(1.0) * count as f64).ceil() as u64).max(1)
 }
 
-/// The value at quantile `q` of coarse buckets (ascending, each once), between `min_us` and `max_us`; `None` if empty.
-/// Nearest rank: the smallest bucket with at least `q` of all values at or below it.
-pub fn coarse_quantile(buckets: &[(u16, u64)], q: f64, min_us: u64, max_us: u64) -> Option<u64> {
-    let count: u64 = buckets.iter().map(|b| b.1).sum();
-    let rank = nearest_rank(count, q)?;
-    let mut seen = 0;
-    for &(bucket, n) in buckets {
-        seen += n;
-        if seen >= rank {
-            return Some(coarse_highest(bucket).clamp(min_us, max_us.max(min_us)));
-        }
-    }
-    None
-}
-
 /// The rank (1 to `count`) of quantile `q`; `None` without values. Figures of `q` are decimal fractions such as 0.99,
 /// whose binary form may lie a little above: the rank is taken a hair below.
 pub fn nearest_rank(count: u64, q: f64) -> Option<u64> {

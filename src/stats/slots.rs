@@ -5,6 +5,8 @@
 //! of slots is the recorder's matter (1 s, 1 min, 15 min: a function of the span alone); a track can be made coarser at
 //! any time, which is plain addition and so gives what recording coarsely would have given.
 
+use std::collections::VecDeque;
+
 use smallvec::SmallVec;
 
 use super::latency::COARSE_BUCKETS;
@@ -108,7 +110,11 @@ impl Slot {
     /// Puts statuses and buckets in their one order.
     pub fn tidy(&mut self) {
         self.statuses.sort_unstable();
-        if self.buckets.len() > 1 && !(self.buckets.len() >= MANY && self.count_buckets()) {
+        // as it is where it was packed before
+        if self.buckets.is_sorted_by(|a, b| a.0 < b.0) {
+            return;
+        }
+        if self.buckets.len() < MANY || !self.count_buckets() {
             self.buckets.sort_unstable();
             self.buckets.dedup_by(|next, kept| {
                 let same = next.0 == kept.0;
@@ -320,6 +326,17 @@ impl Piece {
         self.slots += 1;
     }
 
+    fn into_slots(self) -> Vec<Part> {
+        let (mut rest, mut last) = (&self.bytes[..], 0);
+        let mut slots = Vec::with_capacity(self.slots);
+        let mut slot = Slot::default();
+        while unpack(&mut rest, last, &mut slot) {
+            last = slot.number;
+            slots.push(Part::Slot(Box::new(std::mem::take(&mut slot))));
+        }
+        slots
+    }
+
     /// Takes out the first slot.
     fn split_first(&mut self) -> Slot {
         let (mut rest, mut slot) = (&self.bytes[..], Slot::default());
@@ -332,6 +349,43 @@ impl Piece {
         self.bytes = bytes;
         self.slots -= 1;
         slot
+    }
+}
+
+/// Slots of a track: some packed ones, or one that is open.
+enum Part {
+    Piece(Piece),
+    Slot(Box<Slot>),
+}
+
+impl Part {
+    /// The numbers of the first and the last slot.
+    fn ends(&self) -> (u32, u32) {
+        match self {
+            Self::Piece(piece) => (piece.first().unwrap_or(piece.last), piece.last),
+            Self::Slot(slot) => (slot.number, slot.number),
+        }
+    }
+}
+
+/// Makes single slots of pieces at the front of both, which overlap. Where both are slots already they are the same one:
+/// what they hold together is taken out.
+fn split_front(left: &mut VecDeque<Part>, right: &mut VecDeque<Part>) -> Option<Box<Slot>> {
+    match (left.pop_front()?, right.pop_front()?) {
+        (Part::Slot(mut mine), Part::Slot(theirs)) => {
+            mine.add(&theirs);
+            Some(mine)
+        }
+        (mine, theirs) => {
+            for (part, side) in [(mine, left), (theirs, right)] {
+                let slots = match part {
+                    Part::Piece(piece) => piece.into_slots(),
+                    slot @ Part::Slot(_) => vec![slot],
+                };
+                slots.into_iter().rev().for_each(|slot| side.push_front(slot));
+            }
+            None
+        }
     }
 }
 
@@ -473,21 +527,42 @@ impl Track {
             }
             _ => {}
         }
-        let mut all = Self::default();
-        let (mut left, mut right) = (self.cursor(), other.cursor());
-        let mut gathered = Slot::default();
-        while let Some(number) = left.peek().into_iter().chain(right.peek()).min() {
-            gathered.clear(number);
-            for side in [&mut left, &mut right] {
-                if side.peek() == Some(number)
-                    && let Some(slot) = side.next_slot()
-                {
-                    gathered.add(slot);
+        let (mut left, mut right) = (std::mem::take(self).into_parts(), other.into_parts());
+        loop {
+            match (left.front().map(Part::ends), right.front().map(Part::ends)) {
+                (None, None) => break,
+                (Some(mine), Some(theirs)) if mine.0 <= theirs.1 && theirs.0 <= mine.1 => {
+                    let Some(slot) = split_front(&mut left, &mut right) else { continue };
+                    left.push_front(Part::Slot(slot));
                 }
+                (Some(mine), theirs) if theirs.is_none_or(|theirs| mine.0 < theirs.0) => {
+                    left.pop_front().into_iter().for_each(|part| self.put(part));
+                }
+                _ => right.pop_front().into_iter().for_each(|part| self.put(part)),
             }
-            all.pack_one(&mut gathered);
         }
-        *self = all;
+    }
+
+    /// All slots, ascending, packed ones as they lie.
+    fn into_parts(mut self) -> VecDeque<Part> {
+        if !self.late.is_empty() {
+            self.sort_in();
+        }
+        let packed = self.full.into_iter().chain([self.piece]).filter(|piece| piece.slots > 0).map(Part::Piece);
+        packed.chain(self.open.into_iter().map(|slot| Part::Slot(Box::new(slot)))).collect()
+    }
+
+    /// Puts slots behind its own.
+    fn put(&mut self, part: Part) {
+        match part {
+            Part::Piece(piece) => {
+                self.seal();
+                self.last = piece.last;
+                self.packed_slots += piece.slots;
+                self.full.push(piece);
+            }
+            Part::Slot(mut slot) => self.pack_one(&mut slot),
+        }
     }
 
     /// The numbers of the first and the last slot; `None` where late slots stand beside, or there is no slot.
@@ -711,6 +786,36 @@ mod tests {
             first.slot(0).record(200, 1, None, &[1000]);
             hits.extend([(299, 200, 1, None), (0, 200, 1, None)]);
             prop_assert_eq!(twin(&hits, 1), slots(&first));
+        }
+
+        #[test]
+        fn tracks_of_alternate_turns_merge_to_the_whole(
+            mut hits in prop::collection::vec((0u32..3000, prop::sample::select(vec![200u16, 500]), 0u64..5000, prop::option::of(0u64..90_000_000)), 500..4000),
+            mut turns in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+            stored in any::<bool>(),
+        ) {
+            hits.sort_by_key(|h| h.0);
+            turns.sort_by_key(|turn| turn.index(hits.len()));
+            let mut tracks = [Track::default(), Track::default()];
+            for (at, &(number, status, bytes, us)) in hits.iter().enumerate() {
+                let turn = turns.partition_point(|turn| turn.index(hits.len()) <= at);
+                tracks[turn % 2].slot(number).record(status, bytes, us, &[1000]);
+            }
+            let [mut left, mut right] = tracks;
+            if stored {
+                (left, right) = (Track::load(&left.store()), Track::load(&right.store()));
+            }
+            let pieces = left.full.len() + right.full.len();
+            left.merge(right);
+            prop_assert_eq!(twin(&hits, 1), slots(&left));
+            prop_assert_eq!(twin(&hits, 1).len(), left.packed_slots + left.open.len());
+            prop_assert_eq!(tracked(&hits).store(), left.store());
+            // all but those at the turns are left as they lie
+            prop_assert!(left.full.len() <= pieces + 3 * turns.len() + 2, "{} of {pieces}", left.full.len());
+            left.slot(2999).record(200, 1, None, &[1000]);
+            left.slot(0).record(200, 1, None, &[1000]);
+            hits.extend([(2999, 200, 1, None), (0, 200, 1, None)]);
+            prop_assert_eq!(twin(&hits, 1), slots(&left));
         }
 
         #[test]
