@@ -6,6 +6,7 @@
 Needs `cargo build --release --bin vitalog --example generate`. Makes its logs in a temporary folder (twice SIZE is free there), prints a
 row for each and exits 1 where one is over its bound. The bounds are of the largest log; a smaller SIZE has the same.
 """
+import argparse
 import json
 import os
 import random
@@ -44,7 +45,9 @@ def distinct(path, lines):
 
 
 def main():
-    size = sys.argv[1] if len(sys.argv) > 1 else "1G"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("size", metavar="SIZE", nargs="?", default="1G", help="of each log: K, M, G [default: 1G]")
+    size = parser.parse_args().size
     over = False
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, "app.log")
