@@ -452,6 +452,10 @@ impl Snapshot {
             cache,
         };
         let group = u32::try_from(self.groups.len()).unwrap_or(NONE - 1);
+        // a group is half a kilobyte: not twice as many at a time
+        if self.groups.len() == self.groups.capacity() {
+            self.groups.reserve_exact((self.groups.len() / 4).max(64));
+        }
         self.groups.push(Group { key, tally: Tally::default(), track: Track::default() });
         if !self.plan.by_route
             && let Some(group) = self.groups.last()

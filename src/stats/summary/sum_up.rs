@@ -294,7 +294,8 @@ fn series<'a>(
         |course: &&Course| !hidden(snapshot, usize::from(course.key.desk)) && (asked.include_probes || !course.key.probe);
     let courses = snapshot.courses().iter().filter(shown);
     cursors.extend(courses.map(|course| (course.track.cursor(), course.key.streaming)));
-    let mut slots = Vec::new();
+    let spans = snapshot.span().map_or(0, |(first, last)| (last.second() - first.second()) / i64::from(snapshot.width()));
+    let mut slots = Vec::with_capacity(usize::try_from(spans + 1).unwrap_or(0).min(MOST_SLOTS));
     let mut window: Vec<(SlotFigures, Dense)> = (0..WINDOW).map(|_| Default::default()).collect();
     while let Some(first) = cursors.iter_mut().filter_map(|c| c.0.peek()).min() {
         for (cursor, streaming) in &mut cursors {
@@ -323,8 +324,10 @@ fn series<'a>(
     Series { slot_seconds: u64::from(snapshot.width()), slots }
 }
 
+/// Slots for which room is made at once: more than a week of minutes.
+const MOST_SLOTS: usize = 16_384;
 /// Slots that are filled at a time: every track is looked at once for so many.
-const WINDOW: u32 = 64;
+const WINDOW: u32 = 32;
 
 /// Coarse latencies of one slot over all groups, as an array that is used again and again.
 #[derive(Default)]
