@@ -275,9 +275,16 @@ impl Fine {
         let mut first: u16 = 0;
         for page in &self.pages {
             if let Some(page) = page {
-                for (bucket, &n) in (first..).zip(page.iter()) {
-                    if n > 0 {
-                        tell(bucket, u64::from(n));
+                let (eights, _) = page.as_chunks::<8>();
+                for (eight, cells) in (first..).step_by(8).zip(eights) {
+                    // most are empty, and eight are looked at as fast as one
+                    if cells.iter().fold(0, |any, n| any | n) == 0 {
+                        continue;
+                    }
+                    for (bucket, &n) in (eight..).zip(cells) {
+                        if n > 0 {
+                            tell(bucket, u64::from(n));
+                        }
                     }
                 }
             }

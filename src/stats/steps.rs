@@ -1,7 +1,8 @@
 //! What happened in each second, for whoever judges: kept as it comes while recording, put in order when it is fetched.
 //!
 //! Recording appends, so that listening costs a few nanoseconds a request; grouping by second waits for
-//! [`Snapshot::take_steps`](super::snapshot::Snapshot::take_steps). Numbers of groups follow the snapshot's when it
+//! [`Snapshot::take_steps`](super::snapshot::Snapshot::take_steps), or for each second of
+//! [`Snapshot::waiting_steps`](super::snapshot::Snapshot::waiting_steps). Numbers of groups follow the snapshot's when it
 //! renumbers them. Beside counts stand what explains them: exceptions, and redacted lines of requests that went wrong.
 
 use std::collections::VecDeque;

@@ -257,9 +257,12 @@ impl Names {
 
     /// A duration's key with every unit behind it, and bare.
     fn add_timed(&mut self, base: &str) {
+        let mut key = base.to_owned();
         for (unit, names) in UNITS {
             for name in names {
-                self.add(&format!("{base}{name}"), Meaning::Latency, unit);
+                key.truncate(base.len());
+                key.push_str(name);
+                self.add(&key, Meaning::Latency, unit);
             }
         }
         self.add(base, Meaning::Latency, Unit::Bare);
@@ -278,7 +281,10 @@ fn order(one: &[u8], other: &[u8]) -> std::cmp::Ordering {
 }
 
 fn normal(key: &str) -> String {
-    key.chars().filter(|c| *c != '_' && *c != '-').map(|c| c.to_ascii_lowercase()).collect()
+    let mut path = Vec::with_capacity(key.len());
+    super::walk::add_key(&mut path, key.as_bytes(), false);
+    // leaving out and lowering ASCII leaves text text
+    String::from_utf8(path).unwrap_or_default()
 }
 
 /// What may stand around the usual names.
