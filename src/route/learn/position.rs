@@ -55,7 +55,7 @@ const DIRECTORIES: [&str; 16] = [
     "static", "styles", "uploads",
 ];
 
-/// Points that the values of a position must weigh together; see [`weight`] and [`Site::needed`].
+/// Points that the values of a position must weigh together; see [`Word::weight`] and [`Site::needed`].
 const NEEDED: f64 = 30.0;
 
 /// Replaces values by `slug`, from the first segment on, so that what follows merged values is seen merged.
