@@ -277,24 +277,24 @@ fn iso_of_micros(bytes: &[u8]) -> Option<(Stamp, usize)> {
 /// Only a shortcut: it gives what [`iso`] gives, or nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Minute {
-    /// `2026-11-23T00:36`.
-    text: [u8; 16],
-    start: i64,
+    /// `2026-11-23T00:36`, and when that began; `None` before any.
+    seen: Option<([u8; 16], i64)>,
 }
 
 impl Minute {
     /// That of the time at the start of `bytes`, where it is written in that form.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         let (Stamp::Exact(Timestamp(at)), _) = iso_of_micros(bytes)? else { return None };
-        Some(Self { text: *bytes.first_chunk()?, start: at - at.rem_euclid(MINUTE) })
+        Some(Self { seen: Some((*bytes.first_chunk()?, at - at.rem_euclid(MINUTE))) })
     }
 
     /// The time at the start of `bytes`, where it lies in this minute and is written in that form.
     #[inline]
     pub fn stamp(&self, bytes: &[u8]) -> Option<Stamp> {
+        let (text, start) = self.seen?;
         let (minute, rest) = bytes.split_first_chunk::<16>()?;
         let &[b':', s1, s2, b'.', f1, f2, f3, f4, f5, f6, b'Z'] = rest.first_chunk::<11>()? else { return None };
-        if u128::from_le_bytes(*minute) != u128::from_le_bytes(self.text) || s1 > b'5' {
+        if u128::from_le_bytes(*minute) != u128::from_le_bytes(text) || s1 > b'5' {
             return None;
         }
         let digits = [s1, s2, f1, f2, f3, f4, f5, f6].map(|b| b.wrapping_sub(b'0'));
@@ -302,7 +302,7 @@ impl Minute {
             return None;
         }
         let micros = digits.iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(*digit));
-        Some(Stamp::Exact(Timestamp(self.start + micros)))
+        Some(Stamp::Exact(Timestamp(start + micros)))
     }
 }
 
@@ -449,6 +449,7 @@ mod tests {
         }
         assert_eq!(3, taken);
         assert_eq!(None, Minute::default().stamp(b"2026-11-23T00:36:48.314330Z"));
+        assert_eq!(None, Minute::default().stamp(&[&[0; 16][..], b":48.314330Z"].concat()));
         assert!(Minute::of(b"2026-11-23T00:36:48").is_none());
     }
 
