@@ -859,7 +859,8 @@ impl Snapshot {
 
     /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded. Where
     /// `blames` tells what is an error, routes are told apart only where one had an error or was slower than a limit: in
-    /// every other second one route stands for all of its kind (probes, streams, refused paths; login, cache, version).
+    /// every other second one route stands for all of its kind (probes, streams, refused paths; login, cache, version). Its
+    /// own requests are then no figure of that route: only what went wrong on a route may be told of it.
     pub fn waiting_steps(&mut self, blames: Option<&ErrorRule>) -> Waiting {
         self.close();
         let mut waiting = self.steps.as_mut().map(|steps| steps.take(u32::MAX)).unwrap_or_default();

@@ -249,8 +249,10 @@ impl Alike {
 
     /// Puts the moments of one second under the groups that stand for theirs.
     fn put_together(&self, moments: &mut [Moment]) {
-        let wrong: SmallVec<[u32; 8]> = moments.iter().filter(|m| self.is_wrong(m)).map(|m| m.group).collect();
-        for moment in moments.iter_mut().filter(|m| !wrong.contains(&m.group)) {
+        let mut wrong: SmallVec<[u32; 8]> = moments.iter().filter(|m| self.is_wrong(m)).map(|m| m.group).collect();
+        wrong.sort_unstable();
+        wrong.dedup();
+        for moment in moments.iter_mut().filter(|m| wrong.binary_search(&m.group).is_err()) {
             moment.group = self.stands.get(moment.group as usize).copied().unwrap_or(moment.group);
         }
     }
