@@ -127,12 +127,12 @@ impl Slot {
     }
 
     /// The same for many of them: each is counted at its place instead of being sorted to it. False, and nothing done, where
-    /// one is no coarse bucket.
+    /// one is no coarse bucket or counts nothing, as damaged ones may.
     fn count_buckets(&mut self) -> bool {
         let mut counts = [0_u32; COARSE_BUCKETS];
         let (mut first, mut last) = (u16::MAX, 0);
         for &(bucket, n) in &self.buckets {
-            let Some(count) = counts.get_mut(usize::from(bucket)) else { return false };
+            let Some(count) = counts.get_mut(usize::from(bucket)).filter(|_| n > 0) else { return false };
             *count += n;
             (first, last) = (first.min(bucket), last.max(bucket));
         }
@@ -840,6 +840,10 @@ mod tests {
             twin.insert(u16::MAX, 2);
             damaged.tidy();
             prop_assert_eq!(twin.into_iter().collect::<Vec<_>>(), damaged.buckets.to_vec());
+            let mut nothing = Slot::new(1);
+            nothing.buckets.extend(vec![(7, 0); MANY]);
+            nothing.tidy();
+            prop_assert_eq!(vec![(7, 0)], nothing.buckets.to_vec());
         }
     }
 
