@@ -168,7 +168,7 @@ struct Memo {
 enum Asked {
     /// Its path; how it was answered.
     Path { refused: bool },
-    /// The name that the log gave it, where that is not the path once more.
+    /// The name that the log gave it, where that is not a path with a value once more.
     Name,
 }
 
