@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::io::Cursor;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -43,6 +44,9 @@ impl Archive {
         let name = shown(path);
         let file = File::open(path).map_err(|e| failed(&name, &e))?;
         let regular = file.metadata().ok().filter(std::fs::Metadata::is_file);
+        if regular.is_none() {
+            widen(&file);
+        }
         Self::new(name, Box::new(file), regular.map(|m| m.len()))
     }
 
@@ -51,6 +55,7 @@ impl Archive {
     /// # Errors
     /// Where not a byte of it can be read.
     pub fn stdin() -> Result<Self, Error> {
+        widen(&io::stdin());
         Self::new("-".to_owned(), Box::new(io::stdin()), None)
     }
 
@@ -202,6 +207,18 @@ impl std::fmt::Debug for Archive {
     }
 }
 
+/// Bytes a pipe is asked to hold: what the kernel gives anybody. Usually it holds 64 KiB, and reader and writer spend more
+/// time waking each other than working.
+const PIPE: usize = 1 << 20;
+
+/// Makes room in a pipe; what is none, or may not grow, stays as it is.
+fn widen(pipe: impl AsFd) {
+    #[cfg(target_os = "linux")]
+    if rustix::pipe::fcntl_getpipe_size(&pipe).is_ok_and(|size| size < PIPE) {
+        rustix::pipe::fcntl_setpipe_size(&pipe, PIPE).ok();
+    }
+}
+
 /// Cuts a plain file of `length` bytes into at most `shares` parts at line ends: the borders in ascending order, the
 /// first 0 and the last `length`.
 ///
@@ -346,6 +363,28 @@ mod tests {
     fn opened(content: Vec<u8>) -> Archive {
         let length = content.len() as u64;
         Archive::new("x.log".to_owned(), Box::new(Cursor::new(content)), Some(length)).unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_gets_room_for_a_mebibyte_where_the_kernel_gives_it_and_a_file_stays_a_file() {
+        let most: usize = std::fs::read_to_string("/proc/sys/fs/pipe-max-size").unwrap().trim().parse().unwrap();
+        let (from, mut to) = io::pipe().unwrap();
+        let before = rustix::pipe::fcntl_getpipe_size(&from).unwrap();
+        widen(&from);
+        let after = rustix::pipe::fcntl_getpipe_size(&from).unwrap();
+        assert!(after == PIPE || (most < PIPE && after == before), "{before} became {after}, at most {most}");
+        // As many bytes now wait without anybody reading, and all of them come.
+        to.write_all(&vec![b'x'; after]).unwrap();
+        drop(to);
+        assert_eq!(after, io::copy(&mut &from, &mut io::sink()).unwrap() as usize);
+        let (large, _held) = io::pipe().unwrap();
+        if rustix::pipe::fcntl_setpipe_size(&large, 2 * PIPE).is_ok() {
+            widen(&large);
+            assert_eq!(2 * PIPE, rustix::pipe::fcntl_getpipe_size(&large).unwrap(), "never narrower");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        widen(File::create(folder.path().join("x")).unwrap());
     }
 
     #[test]
