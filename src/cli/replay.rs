@@ -35,6 +35,7 @@ use crate::error::Error;
 use crate::stats::counts::ErrorRule;
 use crate::stats::deploys::Mark;
 use crate::stats::deploys::Turn;
+use crate::stats::snapshot::Looks;
 use crate::stats::snapshot::Snapshot;
 use crate::time::Timestamp;
 use crate::verdict::rule::Severity;
@@ -144,8 +145,9 @@ impl Follower for Player<'_> {
         self.take(told);
     }
 
-    fn blames(&self) -> Option<&ErrorRule> {
-        (!self.judge.looks_at_routes()).then_some(self.errors)
+    fn looks(&self) -> Looks {
+        let blames = (!self.judge.looks_at_routes()).then(|| self.errors.clone());
+        Looks { blames, latencies: self.judge.looks_at_latencies() }
     }
 
     fn renamed(&mut self, service: Option<&str>, method: &str, path: &str) {

@@ -163,6 +163,11 @@ impl Judge {
         self.engine.looks_at_routes()
     }
 
+    /// Whether any rule or promise looks at latencies.
+    pub fn looks_at_latencies(&self) -> bool {
+        self.engine.looks_at_latencies()
+    }
+
     /// The end of the last closed second, seconds since 1970; 0 before the first.
     pub fn now(&self) -> u32 {
         self.engine.now()

@@ -29,8 +29,8 @@ use super::share::behind;
 use super::share::open;
 use super::source::SourceForm;
 use crate::line::blocks::Blocks;
-use crate::stats::counts::ErrorRule;
 use crate::stats::snapshot::Desk;
+use crate::stats::snapshot::Looks;
 use crate::stats::snapshot::Snapshot;
 use crate::stats::snapshot::Step;
 use crate::stats::snapshot::Waiting;
@@ -50,9 +50,9 @@ pub trait Follower {
     /// A second is closed, later than all before it.
     fn second(&mut self, parts: &Parts<'_>);
 
-    /// What is an error, where routes are looked at only for what went wrong on them; see [`Snapshot::waiting_steps`].
-    fn blames(&self) -> Option<&ErrorRule> {
-        None
+    /// What it looks at: seconds hold no more than that; see [`Snapshot::waiting_steps`].
+    fn looks(&self) -> Looks {
+        Looks::default()
     }
 
     /// A route of a service (service, method, path) is counted under another name from now on.
@@ -397,10 +397,10 @@ impl<'a> Sequence<'a> {
 
     /// Puts the seconds of what was read last in order: here and not where it was read, as reading one history takes
     /// longer than judging it.
-    fn order(&mut self, blames: Option<&ErrorRule>) {
+    fn order(&mut self, looks: impl Fn() -> Looks) {
         for number in std::mem::take(&mut self.fresh) {
             let Some((_, stretch)) = self.stretches.get_mut(&number) else { continue };
-            stretch.waiting = stretch.snapshot.waiting_steps(blames);
+            stretch.waiting = stretch.snapshot.waiting_steps(&looks());
             match stretch.go_on() {
                 Some(second) => self.heads.push(Reverse((second, number))),
                 None => self.settle(number),
@@ -415,7 +415,7 @@ impl<'a> Sequence<'a> {
 
     /// Tells of some seconds that no history can add to, and whether there are more.
     fn judge(&mut self, follower: &mut dyn Follower) -> bool {
-        self.order(follower.blames());
+        self.order(|| follower.looks());
         let open = self.open();
         let mut here: Vec<u64> = Vec::new();
         for _ in 0..AT_ONCE {

@@ -18,7 +18,7 @@ pub(super) const REST: &str = "…";
 /// Paths of this length cannot become longer than [`LONGEST_PATH`]: no placeholder is more than seven bytes longer than
 /// its segment, and an escape two for each byte.
 const SHORT: usize = LONGEST_PATH - 7 * DEEPEST - REST.len() - 2;
-const ID: &[u8] = b"{id}";
+pub(super) const ID: &[u8] = b"{id}";
 const TOKEN: &[u8] = b"{token}";
 
 const DIGIT: u8 = 1;
@@ -130,6 +130,47 @@ fn walk_words(path: &[u8], out: &mut Vec<u8>) -> Option<bool> {
         }
         start = end + 1;
     }
+}
+
+/// The first segment that begins with a digit, where it is a number: its first byte and one past its last. In the path's
+/// normal form `{id}` stands there, whatever the number.
+#[inline]
+pub(super) fn first_number(path: &[u8]) -> Option<(usize, usize)> {
+    let from = first_digit(path)?;
+    let mut to = from;
+    while path.get(to).is_some_and(u8::is_ascii_digit) {
+        to += 1;
+    }
+    let whole = to == path.len() || path.get(to) == Some(&b'/');
+    (whole && to - from <= LONGEST_SEGMENT).then_some((from, to))
+}
+
+/// The first digit behind a slash: eight bytes at a time, the last of which is looked at again as the next first.
+#[inline]
+fn first_digit(path: &[u8]) -> Option<usize> {
+    const LAST: usize = 7;
+    let mut at = 0;
+    while let Some(chunk) = path.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let found = digits_behind_slashes(*chunk);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += LAST;
+    }
+    let rest = path.get(at..)?;
+    rest.windows(2).position(|pair| pair[0] == b'/' && pair[1].is_ascii_digit()).map(|place| at + place + 1)
+}
+
+/// The high bit of each byte that is a digit and has a slash before it.
+#[inline]
+fn digits_behind_slashes(chunk: [u8; 8]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let bytes = u64::from_le_bytes(chunk);
+    // Beyond `most` where a byte is: 0x7f less `most` is added to seven bits, so that no byte reaches the next.
+    let beyond = |bytes: u64, most: u64| ((bytes & (EACH * 0x7f)) + EACH * (0x7f - most)) | bytes;
+    let slashes = !beyond(bytes ^ (EACH * 0x2f), 0);
+    let digits = !beyond(bytes ^ (EACH * 0x30), 9);
+    (slashes & (EACH * 0x80)) << 8 & digits
 }
 
 fn walk_any(path: &[u8], out: &mut Vec<u8>) {
@@ -443,6 +484,25 @@ mod tests {
             prop_assert_eq!(want, key(path.as_bytes()));
             let changed = normalise_others(path.as_bytes(), &mut own, &mut short);
             prop_assert_eq!(want.as_bytes(), if changed { &short[..] } else { path.as_bytes() });
+        }
+
+        #[test]
+        fn the_first_number_is_where_a_walk_over_segments_finds_it(path in "(/?([a-z]{0,9}|[0-9]{1,20}|[0-9]{60,66}|[0-9]x|\\PC)){0,7}") {
+            let bytes = path.as_bytes();
+            let (mut at, mut want) = (0, None);
+            for (number, segment) in bytes.split(|b| *b == b'/').enumerate() {
+                if number > 0 && segment.first().is_some_and(u8::is_ascii_digit) {
+                    let is_number = segment.iter().all(u8::is_ascii_digit) && segment.len() <= LONGEST_SEGMENT;
+                    want = is_number.then_some((at, at + segment.len()));
+                    break;
+                }
+                at += segment.len() + 1;
+            }
+            prop_assert_eq!(want, first_number(bytes));
+            if let Some((from, to)) = want.filter(|_| path.is_ascii() && path.len() < 100) {
+                let other = format!("{}7{}", &path[..from], &path[to..]);
+                prop_assert_eq!(key(bytes), key(other.as_bytes()), "whatever the number");
+            }
         }
 
         #[test]

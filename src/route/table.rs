@@ -15,7 +15,9 @@ use crate::route::glob::RouteGlob;
 use crate::route::method::METHODS;
 use crate::route::method::WEBSOCKET;
 use crate::route::method::method_number;
+use crate::route::segment::ID;
 use crate::route::segment::LONGEST_PATH;
+use crate::route::segment::first_number;
 use crate::route::segment::hash;
 use crate::route::segment::is_placeholder;
 use crate::route::segment::is_word;
@@ -151,8 +153,8 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path without values, or name given by the log, that has this hash, and its number: a shortcut that the table
-/// would answer alike.
+/// The newest path that has this hash (one without values, or with one number and no other), or name given by the log, and
+/// its number: a shortcut that the table would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
     hash: u64,
@@ -168,6 +170,8 @@ struct Memo {
 enum Asked {
     /// Its path; how it was answered.
     Path { refused: bool },
+    /// Its path without the number that stood after so many bytes.
+    Numbered { refused: bool, at: u8 },
     /// The name that the log gave it, where that is not a path with a value once more.
     Name,
 }
@@ -178,12 +182,23 @@ impl Memo {
     /// The number that was remembered for this, if any.
     #[inline]
     fn get(&self, hash: u64, asked: Asked, method: usize, text: &[u8]) -> Option<RouteId> {
-        let same = self.hash == hash
-            && self.id != NONE
-            && self.text[..usize::from(self.len)] == *text
-            && usize::from(self.method) == method
-            && self.asked == asked;
+        let same = self.is(hash, asked, method) && self.text[..usize::from(self.len)] == *text;
         same.then_some(RouteId(self.id))
+    }
+
+    /// The same for a text in two parts, of which `asked` knows where the first one ends.
+    #[inline]
+    fn get_parts(&self, hash: u64, asked: Asked, method: usize, (first, second): (&[u8], &[u8])) -> Option<RouteId> {
+        let same = self.is(hash, asked, method)
+            && usize::from(self.len) == first.len() + second.len()
+            && self.text[..first.len()] == *first
+            && (second.is_empty() || self.text[first.len()..usize::from(self.len)] == *second);
+        same.then_some(RouteId(self.id))
+    }
+
+    #[inline]
+    fn is(&self, hash: u64, asked: Asked, method: usize) -> bool {
+        self.hash == hash && self.id != NONE && usize::from(self.method) == method && self.asked == asked
     }
 
     /// `text` has [`MEMO_PATH`] bytes at most.
@@ -228,6 +243,12 @@ impl Router {
             return RouteId(id);
         }
         let space = if refused { Space::Refused } else { Space::Answered };
+        if let Some((from, to)) = first_number(path)
+            && to <= MEMO_PATH
+            && self.templates.list().is_empty()
+        {
+            return self.numbered(method, path, (from, to), refused);
+        }
         let hash = hash_of(space, method, path);
         if path.len() > MEMO_PATH {
             return RouteId(self.route(method, path, space, hash));
@@ -240,6 +261,33 @@ impl Router {
         // What holds a value will hardly come again soon.
         if self.entries[id as usize].key.path.as_bytes() == path {
             self.memo[slot].set(hash, asked, method, path, id);
+        }
+        RouteId(id)
+    }
+
+    /// The same for a path with a number, which stands from `from` to before `to`. No template may be known: one could tell
+    /// numbers apart.
+    fn numbered(&mut self, method: usize, path: &[u8], (from, to): (usize, usize), refused: bool) -> RouteId {
+        let space = if refused { Space::Refused } else { Space::Answered };
+        let parts = (&path[..from], &path[to..]);
+        let start = hash_of(space, method, parts.0);
+        let hash = if parts.1.is_empty() { start } else { hash(start, parts.1) };
+        #[expect(clippy::cast_possible_truncation, reason = "at most MEMO_PATH")]
+        let asked = Asked::Numbered { refused, at: from as u8 };
+        let slot = slot_of(hash, MEMO_SLOTS);
+        if let Some(id) = self.memo[slot].get_parts(hash, asked, method, parts) {
+            return id;
+        }
+        let id = self.route(method, path, space, hash_of(space, method, path));
+        // Where the rest is no value and nothing was collapsed, the key is that of every number.
+        let key = self.entries[id as usize].key.path.as_bytes();
+        let rest = key.strip_prefix(parts.0).and_then(|rest| rest.strip_prefix(ID));
+        if rest == Some(parts.1) && parts.0.len() + parts.1.len() <= MEMO_PATH {
+            let mut text = [0; MEMO_PATH];
+            let length = parts.0.len() + parts.1.len();
+            text[..from].copy_from_slice(parts.0);
+            text[from..length].copy_from_slice(parts.1);
+            self.memo[slot].set(hash, asked, method, &text[..length], id);
         }
         RouteId(id)
     }
@@ -709,7 +757,7 @@ mod tests {
 
     fn requests() -> impl Strategy<Value = Vec<Request>> {
         let path =
-            prop::collection::vec("[a-d]{1,2}|[a-e]-[1-4]|[0-9]|health|", 1..4).prop_map(|s| format!("/{}", s.join("/")));
+            prop::collection::vec("[a-d]{1,2}|[a-e]-[1-4]|[0-9]{1,2}|health|", 1..4).prop_map(|s| format!("/{}", s.join("/")));
         prop::collection::vec((prop::sample::select(vec!["GET", "POST"]), path, prop::bool::weighted(0.3)), 0..120)
     }
 

@@ -36,6 +36,7 @@ use super::steps::Alike;
 use super::steps::Example;
 use super::steps::Moment;
 use super::steps::Raise;
+pub use super::steps::Looks;
 pub use super::steps::Step;
 use super::steps::Steps;
 pub use super::steps::Waiting;
@@ -857,15 +858,19 @@ impl Snapshot {
         std::iter::from_fn(|| self.next_step(&mut waiting, Step::default())).collect()
     }
 
-    /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded. Where
-    /// `blames` tells what is an error, routes are told apart only where one had an error or was slower than a limit: in
-    /// every other second one route stands for all of its kind (probes, streams, refused paths; login, cache, version). Its
-    /// own requests are then no figure of that route: only what went wrong on a route may be told of it.
-    pub fn waiting_steps(&mut self, blames: Option<&ErrorRule>) -> Waiting {
+    /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded. They hold
+    /// what somebody looks at. Where routes are looked at only for what went wrong on them, they are told apart only where
+    /// one had an error or was slower than a limit: in every other second one route stands for all of its kind (probes,
+    /// streams, refused paths; login, cache, version). Its own requests are then no figure of that route.
+    pub fn waiting_steps(&mut self, looks: &Looks) -> Waiting {
         self.close();
         let mut waiting = self.steps.as_mut().map(|steps| steps.take(u32::MAX)).unwrap_or_default();
-        if let Some(errors) = blames {
+        if let Some(errors) = &looks.blames {
             waiting.tell_alike(self.alike(errors));
+        }
+        // an exact limit is counted from latencies, whoever looks at it
+        if !looks.latencies && self.plan.limits_us.is_empty() {
+            waiting.leave_latencies_out();
         }
         waiting
     }

@@ -42,6 +42,22 @@ impl Step {
     }
 }
 
+/// What is looked at in seconds: they hold no more than that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looks {
+    /// What is an error, where routes are looked at only for what went wrong on them; `None` where each is of interest.
+    pub blames: Option<ErrorRule>,
+    /// Whether anybody looks at latencies.
+    pub latencies: bool,
+}
+
+impl Default for Looks {
+    /// Everything.
+    fn default() -> Self {
+        Self { blames: None, latencies: true }
+    }
+}
+
 /// An exception, or the news which route it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raise {
@@ -211,6 +227,7 @@ impl Steps {
             raised: raised.into(),
             examples: examples.into(),
             alike: None,
+            timeless: false,
         }
     }
 }
@@ -229,6 +246,8 @@ pub struct Waiting {
     raised: VecDeque<(u32, Raise)>,
     examples: VecDeque<(u32, Example)>,
     alike: Option<Alike>,
+    /// Latencies are left out.
+    timeless: bool,
 }
 
 /// What need not be told apart by route: where nothing went wrong on a route in a second, one of its kind stands for it.
@@ -264,6 +283,11 @@ impl Waiting {
         self.alike = Some(alike);
     }
 
+    /// From now on no latencies are told.
+    pub(super) fn leave_latencies_out(&mut self) {
+        self.timeless = true;
+    }
+
     /// The next second, in the `room` of another. `key` names a group, `limits_us` are those counted exactly.
     pub(super) fn next(&mut self, key: impl Fn(u32) -> GroupKey, limits_us: &[u64], room: Step) -> Option<Step> {
         let second = self.second()?;
@@ -284,7 +308,7 @@ impl Waiting {
             }
             let slot = slot_of(&mut step, key(first.group));
             for moment in of_group {
-                let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
+                let latency_us = (moment.latency_us != NOT && !self.timeless).then_some(u64::from(moment.latency_us));
                 let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
                 slot.record(moment.status, bytes, latency_us, limits_us);
             }

@@ -167,6 +167,11 @@ impl Engine {
         self.plan.lenses.iter().any(|lens| !matches!(lens.scope, Scope::All))
     }
 
+    /// Whether any rule or promise looks at latencies.
+    pub fn looks_at_latencies(&self) -> bool {
+        self.plan.lenses.iter().any(|lens| lens.columns.contains(&Column::Timed))
+    }
+
     /// Seconds that came after a later one and were left out of all windows.
     pub fn ignored(&self) -> u64 {
         self.ignored

@@ -408,21 +408,33 @@ fn a_sample_read_in_the_order_of_time_gives_the_same_report_and_seconds_on_any_n
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Rules about services alone, touchy enough for samples to set them off.
-const ABOUT_SERVICES: &str = r#"
+/// Rules about counts of services alone, touchy enough for samples to set them off.
+const ABOUT_COUNTS: &str = r#"
 [health]
 errors = ["4xx", "5xx"]
 [routes]
 streaming = ["GET /d"]
 [[promise]]
-name = "quick"
+name = "answered"
 target = "99.5%"
-slower_than = "20ms"
 [[rule]]
 name = "any error"
 when = "errors >= 1 over 10s"
 severity = "ticket"
 clear_for = "5s"
+[[rule]]
+name = "logged in"
+when = "requests >= 1 over 10s"
+auth = "authenticated"
+severity = "ticket"
+clear_for = "5s"
+"#;
+/// Rules about latencies of services.
+const ABOUT_LATENCIES: &str = r#"
+[[promise]]
+name = "quick"
+target = "99.5%"
+slower_than = "20ms"
 [[rule]]
 name = "slow"
 when = "p50 > 5ms over 1m"
@@ -432,12 +444,13 @@ clear_for = "5s"
 name = "slowest"
 when = "max > 14ms over 1m"
 clear_for = "5s"
+"#;
+/// One that nothing sets off and that looks at latencies.
+const ABOUT_ONE_LATENCY: &str = r#"
 [[rule]]
-name = "logged in"
-when = "requests >= 1 over 10s"
-auth = "authenticated"
+name = "never slow"
+when = "max > 1000h over 1m"
 severity = "ticket"
-clear_for = "5s"
 "#;
 /// One more that nothing sets off: now every route is told of by itself.
 const ABOUT_ROUTES: &str = r#"
@@ -448,10 +461,12 @@ severity = "ticket"
 "#;
 
 #[test]
-fn routes_alike_told_as_one_where_nothing_went_wrong_change_no_alert() {
+fn what_no_rule_looks_at_and_is_not_told_changes_no_alert() {
     let folder = Folder::new();
-    folder.write("services.toml", ABOUT_SERVICES);
-    folder.write("routes.toml", format!("{ABOUT_SERVICES}{ABOUT_ROUTES}"));
+    folder.write("counts.toml", ABOUT_COUNTS);
+    folder.write("timed.toml", format!("{ABOUT_COUNTS}{ABOUT_ONE_LATENCY}"));
+    folder.write("services.toml", format!("{ABOUT_COUNTS}{ABOUT_LATENCIES}"));
+    folder.write("routes.toml", format!("{ABOUT_COUNTS}{ABOUT_LATENCIES}{ABOUT_ROUTES}"));
     let mut log = String::new();
     for n in 0..3_000_u32 {
         let (minute, second) = (n / 60, n % 60);
@@ -478,12 +493,14 @@ fn routes_alike_told_as_one_where_nothing_went_wrong_change_no_alert() {
         if arguments.iter().any(|argument| argument == "--config") {
             continue;
         }
-        let [one, each] = ["services.toml", "routes.toml"].map(|config| replayed(&arguments, &folder.path(config)));
-        alerts += one["alerts"].as_array().map_or(0, Vec::len);
-        wrong.extend(difference(&each, &one).map(|how| format!("{name}: {how}")));
+        for (less, more) in [("counts.toml", "timed.toml"), ("services.toml", "routes.toml")] {
+            let [one, each] = [less, more].map(|config| replayed(&arguments, &folder.path(config)));
+            alerts += one["alerts"].as_array().map_or(0, Vec::len);
+            wrong.extend(difference(&each, &one).map(|how| format!("{name}, {less}: {how}")));
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(alerts > 20, "{alerts}");
+    assert!(alerts > 40, "{alerts}");
 }
 
 #[test]
