@@ -18,7 +18,7 @@ pub(super) const REST: &str = "…";
 /// Paths of this length cannot become longer than [`LONGEST_PATH`]: no placeholder is more than seven bytes longer than
 /// its segment, and an escape two for each byte.
 const SHORT: usize = LONGEST_PATH - 7 * DEEPEST - REST.len() - 2;
-pub(super) const ID: &[u8] = b"{id}";
+const ID: &[u8] = b"{id}";
 const TOKEN: &[u8] = b"{token}";
 
 const DIGIT: u8 = 1;

@@ -15,7 +15,6 @@ use crate::route::glob::RouteGlob;
 use crate::route::method::METHODS;
 use crate::route::method::WEBSOCKET;
 use crate::route::method::method_number;
-use crate::route::segment::ID;
 use crate::route::segment::LONGEST_PATH;
 use crate::route::segment::first_number;
 use crate::route::segment::hash;
@@ -153,7 +152,7 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path that has this hash (one without values, or with one number and no other), or name given by the log, and
+/// The newest path that has this hash (one without values, or without its first number), or name given by the log, and
 /// its number: a shortcut that the table would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
@@ -265,8 +264,8 @@ impl Router {
         RouteId(id)
     }
 
-    /// The same for a path with a number, which stands from `from` to before `to`. No template may be known: one could tell
-    /// numbers apart.
+    /// The same for a path with a number, which stands from `from` to before `to`: all paths that differ in it alone have one
+    /// normal form, and one key until the next fold. No template may be known: one could tell numbers apart.
     fn numbered(&mut self, method: usize, path: &[u8], (from, to): (usize, usize), refused: bool) -> RouteId {
         let space = if refused { Space::Refused } else { Space::Answered };
         let parts = (&path[..from], &path[to..]);
@@ -279,12 +278,9 @@ impl Router {
             return id;
         }
         let id = self.route(method, path, space, hash_of(space, method, path));
-        // Where the rest is no value and nothing was collapsed, the key is that of every number.
-        let key = self.entries[id as usize].key.path.as_bytes();
-        let rest = key.strip_prefix(parts.0).and_then(|rest| rest.strip_prefix(ID));
-        if rest == Some(parts.1) && parts.0.len() + parts.1.len() <= MEMO_PATH {
+        let length = parts.0.len() + parts.1.len();
+        if length <= MEMO_PATH {
             let mut text = [0; MEMO_PATH];
-            let length = parts.0.len() + parts.1.len();
             text[..from].copy_from_slice(parts.0);
             text[from..length].copy_from_slice(parts.1);
             self.memo[slot].set(hash, asked, method, &text[..length], id);
@@ -793,7 +789,7 @@ mod tests {
         #[test]
         fn the_memo_changes_nothing(requests in requests(), template in any::<bool>(), names in any::<bool>()) {
             let settings = settings(5, 3, 6, 4);
-            let patterns = if template { vec!["/a/{n}/b".to_owned()] } else { Vec::new() };
+            let patterns = if template { vec!["/a/{n}/b".to_owned(), "/b/1".to_owned(), "/3".to_owned()] } else { Vec::new() };
             let [with, without] = [true, false].map(|memo| {
                 let templates = Templates::build(&[], &patterns).unwrap();
                 let mut recorder = Recorder::over(templates, settings.clone(), memo, names);

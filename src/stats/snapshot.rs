@@ -34,9 +34,9 @@ use super::slots::Slot;
 use super::slots::Track;
 use super::steps::Alike;
 use super::steps::Example;
+pub use super::steps::Looks;
 use super::steps::Moment;
 use super::steps::Raise;
-pub use super::steps::Looks;
 pub use super::steps::Step;
 use super::steps::Steps;
 pub use super::steps::Waiting;
@@ -868,8 +868,7 @@ impl Snapshot {
         if let Some(errors) = &looks.blames {
             waiting.tell_alike(self.alike(errors));
         }
-        // an exact limit is counted from latencies, whoever looks at it
-        if !looks.latencies && self.plan.limits_us.is_empty() {
+        if !looks.latencies {
             waiting.leave_latencies_out();
         }
         waiting

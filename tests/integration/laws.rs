@@ -445,6 +445,8 @@ name = "slowest"
 when = "max > 14ms over 1m"
 clear_for = "5s"
 "#;
+/// Combined, and microseconds.
+const MICROSECONDS: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s"#;
 /// One that nothing sets off and that looks at latencies.
 const ABOUT_ONE_LATENCY: &str = r#"
 [[rule]]
@@ -486,8 +488,7 @@ fn what_no_rule_looks_at_and_is_not_told_changes_no_alert() {
     }
     folder.write("app.log", log);
     let own = folder.path("app.log").display().to_string();
-    let format = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s"#;
-    let own = [("own".to_owned(), vec![own, "--format".to_owned(), format.to_owned()])];
+    let own = [("own".to_owned(), vec![own, "--format".to_owned(), MICROSECONDS.to_owned()])];
     let (mut wrong, mut alerts) = (Vec::new(), 0);
     for (name, arguments) in samples().into_iter().chain(own) {
         if arguments.iter().any(|argument| argument == "--config") {
@@ -501,6 +502,26 @@ fn what_no_rule_looks_at_and_is_not_told_changes_no_alert() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(alerts > 40, "{alerts}");
+}
+
+#[test]
+fn a_rule_on_latencies_alone_fires_in_a_replay() {
+    let folder = Folder::new();
+    let mut log = String::new();
+    for n in 0..600_u32 {
+        let (minute, second, us) = (n / 60, n % 60, if n < 300 { 2_000 } else { 9_000 });
+        writeln!(log, "::1 - - [23/Nov/2026:10:{minute:02}:{second:02} +0000] \"GET /a HTTP/1.1\" 200 7 \"-\" \"-\" {us}")
+            .unwrap();
+    }
+    folder.write("app.log", log);
+    let arguments = [folder.path("app.log").display().to_string(), "--format".to_owned(), MICROSECONDS.to_owned()];
+    for (when, fires) in [("p50 > 5ms", true), ("mean > 5ms", true), ("max >= 9ms", true), ("max > 9ms", false)] {
+        let rule = format!("[[rule]]\nname = \"slow\"\nwhen = \"{when} over 1m\"\nseverity = \"page\"\nclear_for = \"5s\"\n");
+        folder.write("rule.toml", rule);
+        let told = replayed(&arguments, &folder.path("rule.toml"));
+        let slow = told["alerts"].as_array().unwrap().iter().filter(|alert| alert["rule"] == "slow").count();
+        assert_eq!(usize::from(fires), slow, "{when}: {told}");
+    }
 }
 
 #[test]
