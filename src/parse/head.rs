@@ -283,7 +283,47 @@ fn tuple(at: &[u8]) -> Option<&[u8]> {
 }
 
 /// IPv4 or IPv6, with or without brackets and port; `unix:`.
+#[inline]
 pub(super) fn is_address(token: &[u8]) -> bool {
+    is_dotted(token) || is_any_address(token)
+}
+
+/// An IPv4 address, with or without port: digits and colons with three dots between them. Eight bytes at a time, without
+/// a branch on where the dots stand, which no processor foresees; a long one, or one of less than eight bytes, is left to
+/// the other way.
+#[inline]
+fn is_dotted(token: &[u8]) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = EACH * 0x80;
+    let (mut dots, mut colons, mut others) = (0, 0, 0);
+    let mut take = |bytes: u64| {
+        // The high bit of each byte beyond `most`: seven bits and 0x7f less `most` never reach the next byte.
+        let beyond = |bytes: u64, most: u64| (((bytes & !HIGH) + EACH * (0x7f - most)) | bytes) & HIGH;
+        let from_zero = bytes ^ (EACH * 0x30);
+        let (no_digit, neither) = (beyond(from_zero, 9), beyond(from_zero, 10));
+        let no_dot = beyond(bytes ^ (EACH * 0x2e), 0);
+        dots += (no_dot ^ HIGH) >> 7;
+        colons += (no_digit ^ neither) >> 7;
+        others |= neither & no_dot;
+    };
+    let (eights, rest) = token.as_chunks::<8>();
+    if eights.len() > 4 {
+        return false;
+    }
+    for eight in eights {
+        take(u64::from_le_bytes(*eight));
+    }
+    if !rest.is_empty() {
+        let Some(last) = token.last_chunk::<8>() else { return false };
+        // digits stand where the rest ends
+        take(u64::from_le_bytes(*last) >> (64 - 8 * rest.len()) | (EACH * 0x30) << (8 * rest.len()));
+    }
+    let sum = |counts: u64| counts.wrapping_mul(EACH) >> 56;
+    others == 0 && sum(dots) == 3 && sum(colons) < 8 && token.last() != Some(&b'.')
+}
+
+/// The same for every other kind, byte by byte.
+fn is_any_address(token: &[u8]) -> bool {
     let token = token.strip_suffix(b",").unwrap_or(token);
     let (mut dots, mut colons, mut brackets) = (0, 0, 0);
     for &byte in token {
@@ -484,6 +524,7 @@ fn is_server(word: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::time::Timestamp;
+    use proptest::prelude::*;
 
     fn of(text: &str) -> Result<Head<'_>, Refusal> {
         let reading = super::super::access::Reading { day_first: Some(true), ..Default::default() };
@@ -493,6 +534,28 @@ mod tests {
     const LOCAL: Stamp = Stamp::Local(1_795_394_208_110_000);
     const SECOND: Stamp = Stamp::Local(1_795_394_208_000_000);
     const EXACT: Stamp = Stamp::Exact(Timestamp(1_795_394_208_000_000));
+
+    #[test]
+    fn usual_addresses_are_seen_at_once() {
+        for token in ["127.0.0.1:50634", "10.3.201.66:39878", "10.6.103.97", "255.255.255.255:65535", "1.2.3.4:"] {
+            assert!(is_dotted(token.as_bytes()), "{token}");
+        }
+        for token in ["1.2.3.4", "::1", "2001:db8::fbc2:0", "10.3.201:39878", "10.3.201.66.", "10.3.201.66:3987a", "unix:"] {
+            assert!(!is_dotted(token.as_bytes()), "{token}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_seen_at_once_is_one_byte_by_byte_too(token in "[0-9.:]{0,44}|([0-9]{1,3}\\.){2,4}[0-9]{0,3}(:[0-9]{0,6}){0,9}.?|.{0,30}") {
+            let (fast, slow) = (is_dotted(token.as_bytes()), is_any_address(token.as_bytes()));
+            prop_assert!(!fast || slow);
+            let plain = token.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':');
+            let count = |sign: u8| token.bytes().filter(|b| *b == sign).count();
+            let want = plain && count(b'.') == 3 && count(b':') < 8 && !token.ends_with('.') && (8..40).contains(&token.len());
+            prop_assert_eq!(want, fast);
+        }
+    }
 
     #[test]
     fn any_logged_line_gives_the_time_before_it() {
