@@ -55,7 +55,7 @@ impl Archive {
     /// # Errors
     /// Where not a byte of it can be read.
     pub fn stdin() -> Result<Self, Error> {
-        widen(&io::stdin());
+        widen(io::stdin());
         Self::new("-".to_owned(), Box::new(io::stdin()), None)
     }
 
@@ -377,7 +377,7 @@ mod tests {
         // As many bytes now wait without anybody reading, and all of them come.
         to.write_all(&vec![b'x'; after]).unwrap();
         drop(to);
-        assert_eq!(after, io::copy(&mut &from, &mut io::sink()).unwrap() as usize);
+        assert_eq!(after as u64, io::copy(&mut &from, &mut io::sink()).unwrap());
         let (large, _held) = io::pipe().unwrap();
         if rustix::pipe::fcntl_setpipe_size(&large, 2 * PIPE).is_ok() {
             widen(&large);

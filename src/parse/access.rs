@@ -189,11 +189,15 @@ pub(super) struct RequestLine<'a> {
 /// first quote that a status follows.
 #[inline]
 pub(super) fn request(text: &[u8]) -> Option<RequestLine<'_>> {
-    usual(text).or_else(|| unusual(text))
+    match usual(text) {
+        Some(usual) => Some(usual),
+        None => unusual(text),
+    }
 }
 
 /// One blank before the target and one behind it, then the protocol and the quote.
-#[inline]
+#[expect(clippy::inline_always, reason = "handed over in memory it is read in other pieces than it was written in, and waits")]
+#[inline(always)]
 pub(super) fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
     let (method, text) = match text {
         [b'G', b'E', b'T', b' ', text @ ..] => (&b"GET"[..], text),

@@ -8,7 +8,6 @@ use super::Record;
 use super::Verdict;
 use super::access;
 use super::access::Memo;
-use super::head::Head;
 use super::head::is_address;
 use super::uvicorn;
 use crate::time::Stamp;
@@ -24,12 +23,11 @@ pub fn parse<'a>(text: &'a [u8], _memo: &mut Memo, out: &mut Record<'a>) -> Verd
     let (client, rest) = rest.split_at_checked(dash).unwrap_or_default();
     let body = if client == b"-" { rest.strip_prefix(b" \"") } else { rest.strip_prefix(b" - \"") };
     let Some(body) = body.filter(|_| client == b"-" || is_address(client)) else { return Verdict::NotMine };
-    let head = Head { time, ..Head::default() };
     if let Some(target) = body.strip_prefix(b"WebSocket ").and_then(|b| b.strip_suffix(b"\"")) {
         *out = Record { method: b"WEBSOCKET", path: access::path(target), status: Some(101), time, ..Record::default() };
         return Verdict::Request;
     }
-    uvicorn::line(body, &head, out)
+    uvicorn::line(body, time, None, out)
 }
 
 /// The bar, or `[10:23:45] INFO     `: the time, and what stands behind.

@@ -11,22 +11,22 @@ use super::Verdict;
 use super::access;
 use super::access::Memo;
 use super::head;
-use super::head::Head;
 use super::head::Refusal;
+use crate::time::Stamp;
 use memchr::memchr;
 
 /// Reads one line. `out` is filled only on [`Verdict::Request`].
 pub fn parse<'a>(text: &'a [u8], memo: &mut Memo, out: &mut Record<'a>) -> Verdict {
     if let Some(body) = usual(text) {
-        return line(body, &Head::default(), out);
+        return line(body, None, None, out);
     }
     let Some(quote) = memchr(b'"', text) else { return Verdict::NotMine };
     let (Some(before), Some(body)) = (text.get(..quote), text.get(quote + 1..)) else { return Verdict::NotMine };
     if is_usual(before) {
-        return line(body, &Head::default(), out);
+        return line(body, None, None, out);
     }
     match head::read(before, memo) {
-        Ok(head) if !head.stamped && head.user.is_none() => line(body, &head, out),
+        Ok(head) if !head.stamped && head.user.is_none() => line(body, head.time, head.pid, out),
         Ok(_) | Err(Refusal::NotMine) => Verdict::NotMine,
         Err(Refusal::Broken(reject)) => Verdict::Malformed(reject),
     }
@@ -46,8 +46,8 @@ fn is_usual(before: &[u8]) -> bool {
     before.strip_prefix(b"INFO:     ").and_then(|b| b.strip_suffix(b" - ")).is_some_and(head::is_address)
 }
 
-/// Request line, status and phrase.
-pub(super) fn line<'a>(body: &'a [u8], head: &Head<'a>, out: &mut Record<'a>) -> Verdict {
+/// Request line, status and phrase; what stood before them gave time and process.
+pub(super) fn line<'a>(body: &'a [u8], time: Option<Stamp>, pid: Option<u32>, out: &mut Record<'a>) -> Verdict {
     let Some(request) = access::request(body) else {
         return if access::sets_out(body) { Verdict::Malformed(Reject::Cut) } else { Verdict::NotMine };
     };
@@ -62,8 +62,8 @@ pub(super) fn line<'a>(body: &'a [u8], head: &Head<'a>, out: &mut Record<'a>) ->
     out.method = if socket || status == 101 { b"WEBSOCKET" } else { request.method };
     out.path = request.path;
     out.status = Some(status);
-    out.time = head.time;
-    out.pid = head.pid;
+    out.time = time;
+    out.pid = pid;
     Verdict::Request
 }
 

@@ -31,7 +31,12 @@ pub(super) const WEBSOCKET: usize = 11;
 pub(super) fn method_number(method: &[u8]) -> usize {
     match method {
         b"GET" => 1,
+        b"HEAD" => 2,
         b"POST" => 3,
+        b"PUT" => 4,
+        b"PATCH" => 5,
+        b"DELETE" => 6,
+        b"OPTIONS" => 7,
         b"" | b"-" => 0,
         _ => METHODS.iter().position(|m| m.as_bytes().eq_ignore_ascii_case(method)).unwrap_or(METHODS.len() - 1),
     }
