@@ -501,6 +501,8 @@ def undated_backlog_of_a_pipe_is_what_comes_before_its_first_pause(folder):
     run.process.stdin.write(plain(500, 500).encode())
     run.process.stdin.flush()
     run.counts(500)
+    counted = time.monotonic()
+    wait(lambda: time.monotonic() - counted > 0.5, "a pause: a fifth of a second ends what was there before")
     run.process.stdin.write(plain(30, 500).encode())
     run.process.stdin.close()
     equal(0, run.ends(), "exit code")
