@@ -196,7 +196,10 @@ pub(super) fn request(text: &[u8]) -> Option<RequestLine<'_>> {
 }
 
 /// One blank before the target and one behind it, then the protocol and the quote.
-#[expect(clippy::inline_always, reason = "handed over in memory it is read in other pieces than it was written in, and waits")]
+#[expect(
+    clippy::inline_always,
+    reason = "returned through memory, it is read in other pieces than it was written in, and stalls"
+)]
 #[inline(always)]
 pub(super) fn usual(text: &[u8]) -> Option<RequestLine<'_>> {
     let (method, text) = match text {

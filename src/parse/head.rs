@@ -289,8 +289,8 @@ pub(super) fn is_address(token: &[u8]) -> bool {
 }
 
 /// An IPv4 address, with or without port: digits and colons with three dots between them. Eight bytes at a time, without
-/// a branch on where the dots stand, which no processor foresees; a long one, or one of less than eight bytes, is left to
-/// the other way.
+/// a branch on where the dots stand, which no processor predicts; a long one, or one of less than eight bytes, is left to
+/// [`is_any_address`].
 #[inline]
 fn is_dotted(token: &[u8]) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;
@@ -315,7 +315,7 @@ fn is_dotted(token: &[u8]) -> bool {
     }
     if !rest.is_empty() {
         let Some(last) = token.last_chunk::<8>() else { return false };
-        // digits stand where the rest ends
+        // zeros fill the bytes behind the rest: digits count for nothing
         take(u64::from_le_bytes(*last) >> (64 - 8 * rest.len()) | (EACH * 0x30) << (8 * rest.len()));
     }
     let sum = |counts: u64| counts.wrapping_mul(EACH) >> 56;

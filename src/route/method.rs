@@ -61,5 +61,8 @@ mod tests {
             assert_eq!(want, METHODS[method_number(method.as_bytes())]);
         }
         assert_eq!("WEBSOCKET", METHODS[WEBSOCKET]);
+        for (number, method) in METHODS.iter().enumerate() {
+            assert_eq!(number, method_number(method.as_bytes()), "{method}");
+        }
     }
 }

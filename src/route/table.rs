@@ -15,6 +15,7 @@ use crate::route::glob::RouteGlob;
 use crate::route::method::METHODS;
 use crate::route::method::WEBSOCKET;
 use crate::route::method::method_number;
+use crate::route::segment::ID;
 use crate::route::segment::LONGEST_PATH;
 use crate::route::segment::first_number;
 use crate::route::segment::hash;
@@ -152,7 +153,7 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path that has this hash (one without values, or without its first number), or name given by the log, and
+/// The newest path that has this hash (one without values, or one with its only value, a number, cut out), or name given by the log, and
 /// its number: a shortcut that the table would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
@@ -278,8 +279,11 @@ impl Router {
             return id;
         }
         let id = self.route(method, path, space, hash_of(space, method, path));
+        // What has a second value, or was collapsed, or is too many, will hardly come again or may get a key of its own.
         let length = parts.0.len() + parts.1.len();
-        if length <= MEMO_PATH {
+        let key = self.entries[id as usize].key.path.as_bytes();
+        let rest = key.strip_prefix(parts.0).and_then(|rest| rest.strip_prefix(ID));
+        if rest == Some(parts.1) && length <= MEMO_PATH {
             let mut text = [0; MEMO_PATH];
             text[..from].copy_from_slice(parts.0);
             text[from..length].copy_from_slice(parts.1);

@@ -227,7 +227,7 @@ impl Steps {
             raised: raised.into(),
             examples: examples.into(),
             alike: None,
-            timeless: false,
+            without_latencies: false,
         }
     }
 }
@@ -247,7 +247,7 @@ pub struct Waiting {
     examples: VecDeque<(u32, Example)>,
     alike: Option<Alike>,
     /// Latencies are left out.
-    timeless: bool,
+    without_latencies: bool,
 }
 
 /// What need not be told apart by route: where nothing went wrong on a route in a second, one of its kind stands for it.
@@ -283,9 +283,9 @@ impl Waiting {
         self.alike = Some(alike);
     }
 
-    /// From now on no latencies are told.
+    /// From now on no latencies are told, but those of requests with a figure of more than 32 bits.
     pub(super) fn leave_latencies_out(&mut self) {
-        self.timeless = true;
+        self.without_latencies = true;
     }
 
     /// The next second, in the `room` of another. `key` names a group, `limits_us` are those counted exactly.
@@ -308,7 +308,7 @@ impl Waiting {
             }
             let slot = slot_of(&mut step, key(first.group));
             for moment in of_group {
-                let latency_us = (moment.latency_us != NOT && !self.timeless).then_some(u64::from(moment.latency_us));
+                let latency_us = (moment.latency_us != NOT && !self.without_latencies).then_some(u64::from(moment.latency_us));
                 let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
                 slot.record(moment.status, bytes, latency_us, limits_us);
             }

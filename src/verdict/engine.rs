@@ -167,7 +167,7 @@ impl Engine {
         self.plan.lenses.iter().any(|lens| !matches!(lens.scope, Scope::All))
     }
 
-    /// Whether any rule or promise looks at latencies.
+    /// Whether any rule or promise looks at latencies: whatever does counts them too, a promise's limit included.
     pub fn looks_at_latencies(&self) -> bool {
         self.plan.lenses.iter().any(|lens| lens.columns.contains(&Column::Timed))
     }
