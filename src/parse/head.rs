@@ -547,7 +547,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_seen_at_once_is_one_byte_by_byte_too(token in "[0-9.:]{0,44}|([0-9]{1,3}\\.){2,4}[0-9]{0,3}(:[0-9]{0,6}){0,9}.?|.{0,30}") {
+        fn an_address_seen_at_once_is_one_byte_by_byte_too(token in "[0-9.:]{0,44}|([0-9]{1,3}\\.){2,4}[0-9]{0,3}(:[0-9]{0,6}){0,9}.?|([0-9]{1,3}\\.){3}[0-9]{1,3}[/-;]{1,6}|.{0,30}") {
             let (fast, slow) = (is_dotted(token.as_bytes()), is_any_address(token.as_bytes()));
             prop_assert!(!fast || slow);
             let plain = token.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b':');
