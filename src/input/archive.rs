@@ -207,8 +207,8 @@ impl std::fmt::Debug for Archive {
     }
 }
 
-/// Bytes a pipe is asked to hold: as many as Linux lets any user ask for, unless set otherwise. Usually it holds 64 KiB, and reader and writer spend more
-/// time waking each other than working.
+/// Bytes a pipe is asked to hold: as many as Linux lets any user ask for, unless set otherwise. Usually it holds 64 KiB, and
+/// reader and writer spend more time waking each other than working.
 const PIPE: usize = 1 << 20;
 
 /// Makes room in a pipe; what is none, or may not grow, stays as it is.

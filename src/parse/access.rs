@@ -329,7 +329,7 @@ pub(super) fn status(rest: &[u8]) -> Result<(Status, &[u8]), Reject> {
 }
 
 /// Eight times the byte `0x01`.
-const EACH: u64 = 0x0101_0101_0101_0101;
+pub(super) const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// The digits at the start of eight bytes: how many, and their value. Without branches, as lengths vary from line to
 /// line (the arithmetic is that of Daniel Lemire's "Quickly parsing eight digits").

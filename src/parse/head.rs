@@ -5,6 +5,7 @@
 //! logging set-up writes. The request line and what follows are left to `access` and the written forms.
 
 use super::Reject;
+use super::access::EACH;
 use super::access::Memo;
 use super::access::leading_digits;
 use super::access::number;
@@ -293,7 +294,6 @@ pub(super) fn is_address(token: &[u8]) -> bool {
 /// [`is_any_address`].
 #[inline]
 fn is_dotted(token: &[u8]) -> bool {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = EACH * 0x80;
     let (mut dots, mut colons, mut others) = (0, 0, 0);
     let mut take = |bytes: u64| {

@@ -132,8 +132,8 @@ fn walk_words(path: &[u8], out: &mut Vec<u8>) -> Option<bool> {
     }
 }
 
-/// The first segment that begins with a digit, where it is a number: its first byte and one past its last. The
-/// path's normal form is the same whatever the number: `{id}` stands there, unless it is cut off.
+/// The first segment that begins with a digit, where it is a number: its first byte and one past its last. The path's
+/// normal form is the same whatever the number: `{id}` stands there, unless it is cut off.
 #[inline]
 pub(super) fn first_number(path: &[u8]) -> Option<(usize, usize)> {
     let from = first_digit(path)?;

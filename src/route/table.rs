@@ -153,8 +153,8 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path that has this hash (one without values, or one with its only value, a number, cut out), or name given by the log, and
-/// its number: a shortcut that the table would answer alike.
+/// The newest path that has this hash (one without values, or one with its only value, a number, cut out), or name given
+/// by the log, and its number: a shortcut that the table would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
     hash: u64,
