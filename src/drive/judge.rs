@@ -105,8 +105,7 @@ impl Judge {
 
     /// The same for one second of several recordings: the steps of all that have one.
     pub fn steps(&mut self, parts: &[(&Step, &Snapshot)]) -> Vec<Told> {
-        let groups = parts.iter().map(|(step, _)| step.groups.len()).sum();
-        let mut whole = Second { groups: Vec::with_capacity(groups), ..Second::default() };
+        let mut whole = Second::default();
         for (step, all) in parts {
             whole.second = step.second;
             whole.extend(step, all.desks());

@@ -54,15 +54,21 @@ impl Slot {
         self.statuses.iter().map(|s| u64::from(s.1)).sum()
     }
 
-    /// Counts one request. `limits_us` are the configuration's, in one order for the whole run.
+    /// Counts one request without a latency.
     #[inline]
-    pub fn record(&mut self, status: u16, bytes: u64, latency_us: Option<u64>, limits_us: &[u64]) {
+    pub fn count(&mut self, status: u16, bytes: u64) {
         if let Some(known) = self.statuses.iter_mut().find(|s| s.0 == status) {
             known.1 += 1;
         } else {
             self.statuses.push((status, 1));
         }
         self.bytes += bytes;
+    }
+
+    /// Counts one request. `limits_us` are the configuration's, in one order for the whole run.
+    #[inline]
+    pub fn record(&mut self, status: u16, bytes: u64, latency_us: Option<u64>, limits_us: &[u64]) {
+        self.count(status, bytes);
         let Some(us) = latency_us else { return };
         self.min_us = if self.timed == 0 { us } else { self.min_us.min(us) };
         self.max_us = self.max_us.max(us);

@@ -268,12 +268,16 @@ impl Alike {
 
     /// Puts the moments of one second under the groups that stand for theirs.
     fn put_together(&self, moments: &mut [Moment]) {
+        let stand = |moment: &mut Moment| {
+            moment.group = self.stands.get(moment.group as usize).copied().unwrap_or(moment.group);
+        };
+        if !moments.iter().any(|m| self.is_wrong(m)) {
+            return moments.iter_mut().for_each(stand);
+        }
         let mut wrong: SmallVec<[u32; 8]> = moments.iter().filter(|m| self.is_wrong(m)).map(|m| m.group).collect();
         wrong.sort_unstable();
         wrong.dedup();
-        for moment in moments.iter_mut().filter(|m| wrong.binary_search(&m.group).is_err()) {
-            moment.group = self.stands.get(moment.group as usize).copied().unwrap_or(moment.group);
-        }
+        moments.iter_mut().filter(|m| wrong.binary_search(&m.group).is_err()).for_each(stand);
     }
 }
 
@@ -293,7 +297,7 @@ impl Waiting {
         let second = self.second()?;
         let mut step = Step { second, ..room.emptied() };
         let rest = self.moments.get_mut(self.taken..).unwrap_or_default();
-        let here = rest.iter().take_while(|m| m.second == second).count();
+        let here = rest.iter().position(|m| m.second != second).unwrap_or(rest.len());
         let moments = rest.get_mut(..here).unwrap_or_default();
         self.taken += here;
         if let Some(alike) = &self.alike {
@@ -308,9 +312,12 @@ impl Waiting {
             }
             let slot = slot_of(&mut step, key(first.group));
             for moment in of_group {
-                let latency_us = (moment.latency_us != NOT && !self.without_latencies).then_some(u64::from(moment.latency_us));
                 let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
-                slot.record(moment.status, bytes, latency_us, limits_us);
+                if moment.latency_us == NOT || self.without_latencies {
+                    slot.count(moment.status, bytes);
+                } else {
+                    slot.record(moment.status, bytes, Some(u64::from(moment.latency_us)), limits_us);
+                }
             }
             slot.tidy();
         }
@@ -330,14 +337,14 @@ impl Waiting {
 
     /// The second that comes next.
     fn second(&self) -> Option<u32> {
-        let moment = self.moments.get(self.taken).map(|m| m.second);
-        let others = [
-            self.huge.front().map(|h| h.0),
-            self.lines.front().map(|l| l.0),
-            self.raised.front().map(|r| r.0),
-            self.examples.front().map(|e| e.0),
-        ];
-        others.into_iter().chain([moment]).flatten().min()
+        // No second has this number.
+        let none = u32::MAX;
+        let next = self.moments.get(self.taken).map_or(none, |m| m.second);
+        let next = next.min(self.huge.front().map_or(none, |h| h.0));
+        let next = next.min(self.lines.front().map_or(none, |l| l.0));
+        let next = next.min(self.raised.front().map_or(none, |r| r.0));
+        let next = next.min(self.examples.front().map_or(none, |e| e.0));
+        (next != none).then_some(next)
     }
 }
 

@@ -250,6 +250,16 @@ impl Machine {
         self.firing.as_mut()
     }
 
+    /// Takes out what fires, to be decided on; [`Machine::lay_down`] puts it back, [`Machine::forget`] ends it.
+    pub fn lift(&mut self) -> Option<Firing> {
+        self.firing.take()
+    }
+
+    /// It goes on firing.
+    pub fn lay_down(&mut self, firing: Firing) {
+        self.firing = Some(firing);
+    }
+
     /// Back to inactive.
     pub fn forget(&mut self) -> Option<Firing> {
         self.pending = None;
@@ -263,6 +273,9 @@ impl Machine {
 
     /// The next time at which the same reading would change something.
     pub fn wake(&self, timing: Timing) -> Option<u32> {
+        if self.is_inactive() {
+            return None;
+        }
         let pending = self.pending.as_ref().and_then(|(_, Pending(clock))| clock.due(timing.for_s));
         let clearing = self.firing.as_ref().and_then(|f| f.good.as_ref()).and_then(|clock| clock.due(timing.clear_for_s));
         pending.into_iter().chain(clearing).min()

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::Serialize;
+use smallvec::SmallVec;
 
 use crate::stats::counts::ErrorRule;
 use crate::stats::group::Layer;
@@ -136,6 +137,9 @@ struct Hot {
     bad: bool,
 }
 
+/// Those of one service in one step: a few, as a rule.
+type Heat = SmallVec<[Hot; 4]>;
+
 /// What all parts of one step share.
 struct Step<'a> {
     plan: &'a Plan,
@@ -257,7 +261,7 @@ impl Engine {
         let step = Step { plan: &self.plan, settings: &self.settings, mutes: &self.mutes, now: self.now };
         let route = format!("{method} {path}");
         for service in self.services.iter_mut().filter(|s| s.name.as_deref() == service) {
-            let mut hot = Vec::new();
+            let mut hot: Heat = SmallVec::new();
             for (lens, subjects) in service.subjects.iter().enumerate() {
                 for (at, subject) in subjects.iter().enumerate().filter(|s| s.1.route.as_deref() == Some(&route)) {
                     let firing = subject.machines.iter().enumerate().filter(|m| m.1.firing().is_some());
@@ -362,7 +366,7 @@ impl Step<'_> {
     /// Moves a service's subjects up to now as far as anything can have changed, and decides what is told.
     fn judge(&self, service: &mut Service, notices: &mut Vec<Notice>) {
         let course = service.course(self.now);
-        let mut hot = Vec::new();
+        let mut hot: Heat = SmallVec::new();
         let mut subjects = std::mem::take(&mut service.subjects);
         for (at, (lens, subjects)) in self.plan.lenses.iter().zip(&mut subjects).enumerate() {
             for (number, subject) in subjects.iter_mut().enumerate() {
@@ -374,10 +378,10 @@ impl Step<'_> {
                 let Subject { meter, machines, route, .. } = subject;
                 for (judge_at, (judge, machine)) in lens.judges.iter().zip(machines.iter_mut()).enumerate() {
                     let held = machine.firing().map_or(0, |f| f.rows);
-                    let read = judge.read(&lens.columns, meter, &course, held);
+                    let read = judge.read(meter, &course, held);
                     let change = machine.step(self.now, read.reading, judge.timing, read.severity);
-                    let deadlines = machine.wake(judge.timing).into_iter().chain(read.wake);
-                    wake = deadlines.filter(|t| *t > self.now).fold(wake, u32::min);
+                    let later = |due: Option<u32>| due.filter(|due| *due > self.now).unwrap_or(u32::MAX);
+                    wake = wake.min(later(machine.wake(judge.timing))).min(later(read.wake));
                     let Some(firing) = machine.firing_mut() else { continue };
                     firing.rows |= read.rows;
                     if matches!(change, Change::Fired(_)) {
@@ -407,7 +411,7 @@ impl Step<'_> {
     }
 
     /// Decides what is told of firing alerts: what is over first, then the gravest and widest.
-    fn tell(&self, service: &mut Service, mut hot: Vec<Hot>, notices: &mut Vec<Notice>) {
+    fn tell(&self, service: &mut Service, mut hot: Heat, notices: &mut Vec<Notice>) {
         let lenses = &self.plan.lenses;
         hot.sort_by_key(|h| {
             let judge = &lenses[h.lens].judges[h.judge];
@@ -417,9 +421,7 @@ impl Step<'_> {
         for hot in hot {
             let lens = &lenses[hot.lens];
             let judge = &lens.judges[hot.judge];
-            let Some(mut firing) = service.subjects[hot.lens][hot.subject].machines[hot.judge].firing().cloned() else {
-                continue;
-            };
+            let Some(mut firing) = service.subjects[hot.lens][hot.subject].machines[hot.judge].lift() else { continue };
             let decision = self.decide(service, lens, hot, &firing);
             if self.note(service, lens, judge, &mut firing, hot, &decision) {
                 let subject = &service.subjects[hot.lens][hot.subject];
@@ -468,23 +470,25 @@ impl Step<'_> {
         hot: Hot,
         decision: &Decision,
     ) -> bool {
-        let before = firing.telling.clone();
-        match decision {
+        let telling = match decision {
             Decision::New | Decision::MuteOver | Decision::Outlasts(_) => {
-                firing.telling = Telling::Told(self.now);
                 let own = route_of(lens, &service.subjects[hot.lens][hot.subject]);
                 let route = own.or(firing.blamed.as_deref()).map(str::to_owned);
                 let (id, severity) = (firing.id.clone(), firing.severity);
                 service.known.push(Known { id, cause: judge.cause, severity, whole: lens.whole(), route });
+                Some(Telling::Told(self.now))
             }
-            Decision::Repeat(_) => firing.telling = Telling::Told(self.now),
-            Decision::Muted(_) if !matches!(before, Telling::Told(_)) => firing.telling = Telling::Muted,
-            Decision::Held(by) if !matches!(before, Telling::Held { released: None, .. }) => {
-                firing.telling = Telling::Held { by: by.clone(), released: None };
+            Decision::Repeat(_) => Some(Telling::Told(self.now)),
+            Decision::Muted(_) if !matches!(firing.telling, Telling::Told(_)) => Some(Telling::Muted),
+            Decision::Held(by) if !matches!(firing.telling, Telling::Held { released: None, .. }) => {
+                Some(Telling::Held { by: by.clone(), released: None })
             }
-            _ => {}
-        }
-        is_over(hot.change) || matches!(hot.change, Change::Fired(_)) || firing.telling != before
+            _ => None,
+        };
+        let told_anew = telling.filter(|telling| *telling != firing.telling);
+        let is_new = told_anew.is_some();
+        firing.telling = told_anew.unwrap_or_else(|| std::mem::replace(&mut firing.telling, Telling::Untold));
+        is_over(hot.change) || matches!(hot.change, Change::Fired(_)) || is_new
     }
 
     /// Puts an alert back where it stands, or away where it is over: then others that it held back are let go.
@@ -502,9 +506,7 @@ impl Step<'_> {
             .min();
         let subject = &mut service.subjects[hot.lens][hot.subject];
         subject.wake = subject.wake.min(deadlines.unwrap_or(u32::MAX));
-        if let Some(place) = subject.machines[hot.judge].firing_mut() {
-            *place = firing;
-        }
+        subject.machines[hot.judge].lay_down(firing);
     }
 
     fn let_go(&self, service: &mut Service, id: &str) {
@@ -534,7 +536,7 @@ impl Step<'_> {
         resolved: Option<u32>,
     ) -> Facts {
         let course = service.course(self.now);
-        let seen = judge.seen(&lens.columns, &subject.meter, &course, firing.rows);
+        let seen = judge.seen(&subject.meter, &course, firing.rows);
         let sum = seen.place.map(|place| subject.meter.sum(place));
         let at = |column| sum.map_or(0, |sum| number(&lens.columns, sum, column));
         let own = route_of(lens, subject);

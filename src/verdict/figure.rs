@@ -120,6 +120,8 @@ pub fn needs_latency(signal: Signal) -> bool {
 #[derive(Debug, Clone)]
 pub struct Columns {
     all: Vec<Column>,
+    /// For each of `all` where [`Gathered`] counts it; beyond all for one with a number of its own.
+    plain: Vec<usize>,
     /// Where those without a number of their own stand; beyond all where they are not counted.
     places: [usize; Column::PLAIN],
     /// Those with a number of their own.
@@ -129,7 +131,7 @@ pub struct Columns {
 impl Columns {
     /// No column yet.
     pub fn new() -> Self {
-        Self { all: Vec::new(), places: [usize::MAX; Column::PLAIN], others: Vec::new() }
+        Self { all: Vec::new(), plain: Vec::new(), places: [usize::MAX; Column::PLAIN], others: Vec::new() }
     }
 
     /// Adds those that are not there yet.
@@ -143,6 +145,7 @@ impl Columns {
                 None => self.others.push(column),
             }
             self.all.push(column);
+            self.plain.push(column.plain().unwrap_or(usize::MAX));
         }
     }
 
@@ -166,9 +169,26 @@ impl Deref for Columns {
     }
 }
 
+/// Where a column stands among a window's numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct At(usize);
+
+impl At {
+    /// Its place, found once for all windows over `columns`, to which others may be added later.
+    pub fn of(columns: &Columns, column: Column) -> Self {
+        Self(columns.place(column).unwrap_or(usize::MAX))
+    }
+
+    /// A window's number there; 0 where it is not counted.
+    #[inline]
+    pub fn number(self, sum: &Sum) -> u64 {
+        sum.values().get(self.0).copied().unwrap_or(0)
+    }
+}
+
 /// A window's number for a column; 0 where it is not counted.
 pub fn number(columns: &Columns, sum: &Sum, column: Column) -> u64 {
-    columns.place(column).and_then(|at| sum.values().get(at)).copied().unwrap_or(0)
+    At::of(columns, column).number(sum)
 }
 
 /// `part / whole`; `None` of nothing.
@@ -182,30 +202,50 @@ pub fn sample(signal: Signal, columns_here: &Columns, sum: &Sum) -> u64 {
     columns(signal).last().map_or(0, |column| number(columns_here, sum, *column))
 }
 
-/// The figure a signal makes of a window, in the signal's dimension; `None` where less than `least` (1 at least) stands
-/// behind it. `observed_s` is how much of the window was observed, for rates. `Silence` is not told by windows.
-#[expect(clippy::cast_precision_loss, reason = "counts and microseconds stay below 2^53")]
-pub fn figure(signal: Signal, columns_here: &Columns, sum: &Sum, least: u64, observed_s: u32) -> Option<f64> {
-    let at = |column| number(columns_here, sum, column);
-    let behind = sample(signal, columns_here, sum);
-    if behind < least.max(1) {
-        return None;
+/// How a signal's figure is made of a window's numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Formula {
+    signal: Signal,
+    /// The number itself.
+    own: At,
+    /// What stands behind it; see [`sample`].
+    behind: At,
+}
+
+impl Formula {
+    /// The signal's, for all windows over `columns_here`, to which others may be added later.
+    pub fn of(signal: Signal, columns_here: &Columns) -> Self {
+        let all = columns(signal);
+        let own = if let Signal::StatusRate(code) = signal { Column::Status(code) } else { all[0] };
+        let behind = all.last().copied().unwrap_or(own);
+        Self { signal, own: At::of(columns_here, own), behind: At::of(columns_here, behind) }
     }
-    match signal {
-        Signal::StatusRate(code) => ratio(at(Column::Status(code)), behind),
-        Signal::ErrorRate
-        | Signal::ClientErrorRate
-        | Signal::AbortedRate
-        | Signal::Mean
-        | Signal::CacheHitRatio
-        | Signal::MalformedRate => ratio(at(columns(signal)[0]), behind),
-        Signal::Quantile(q) => sum.quantile_us(q).map(|us| us as f64),
-        Signal::Max => Some(sum.max_us() as f64),
-        Signal::Rate => ratio(behind, u64::from(observed_s)),
-        Signal::Requests | Signal::Errors | Signal::Exceptions | Signal::Restarts | Signal::WorkerDeaths => {
-            Some(at(columns(signal)[0]) as f64)
+
+    /// The figure of one window, in the signal's dimension; `None` where less than `least` (1 at least) stands behind it.
+    /// `observed_s` is how much of the window was observed, for rates. `Silence` is not told by windows.
+    #[expect(clippy::cast_precision_loss, reason = "counts and microseconds stay below 2^53")]
+    #[inline]
+    pub fn figure(&self, sum: &Sum, least: u64, observed_s: u32) -> Option<f64> {
+        let behind = self.behind.number(sum);
+        if behind < least.max(1) {
+            return None;
         }
-        Signal::Silence => None,
+        match self.signal {
+            Signal::StatusRate(_)
+            | Signal::ErrorRate
+            | Signal::ClientErrorRate
+            | Signal::AbortedRate
+            | Signal::Mean
+            | Signal::CacheHitRatio
+            | Signal::MalformedRate => ratio(self.own.number(sum), behind),
+            Signal::Quantile(q) => sum.quantile_us(q).map(|us| us as f64),
+            Signal::Max => Some(sum.max_us() as f64),
+            Signal::Rate => ratio(behind, u64::from(observed_s)),
+            Signal::Requests | Signal::Errors | Signal::Exceptions | Signal::Restarts | Signal::WorkerDeaths => {
+                Some(self.own.number(sum) as f64)
+            }
+            Signal::Silence => None,
+        }
     }
 }
 
@@ -325,12 +365,9 @@ impl Gathered {
     pub fn amount(&mut self, columns: &Columns) -> &Amount {
         let mut others = self.others.iter();
         let plain = &self.plain;
-        let number = |column: &Column| match column.plain() {
-            Some(at) => plain.get(at).copied().unwrap_or(0),
-            None => others.next().copied().unwrap_or(0),
-        };
+        let number = |at: &usize| plain.get(*at).or_else(|| others.next()).copied().unwrap_or(0);
         self.amount.values.clear();
-        self.amount.values.extend(columns.iter().map(number));
+        self.amount.values.extend(columns.plain.iter().map(number));
         &self.amount
     }
 }
@@ -375,7 +412,7 @@ mod tests {
         }
         meter.add(100, second.amount(&columns));
         meter.advance(101);
-        figure(signal, &columns, meter.sum(place), least, 10)
+        Formula::of(signal, &columns).figure(meter.sum(place), least, 10)
     }
 
     #[test]

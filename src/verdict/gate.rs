@@ -109,12 +109,12 @@ impl Gate {
                     subject.advance(now, &lens.columns);
                     subject.wake = subject.meter.wake().unwrap_or(u32::MAX);
                     for judge in &lens.judges {
-                        let read = judge.read(&lens.columns, &subject.meter, &course, 0);
+                        let read = judge.read(&subject.meter, &course, 0);
                         subject.wake = read.wake.filter(|t| *t > now).map_or(subject.wake, |t| t.min(subject.wake));
                         if matches!(read.reading, Reading::NoData | Reading::WarmingUp) {
                             continue;
                         }
-                        let seen = judge.seen(&lens.columns, &subject.meter, &course, 0);
+                        let seen = judge.seen(&subject.meter, &course, 0);
                         let Some(value) = seen.value else { continue };
                         let worse = |before: &Worst| match op {
                             Op::Above | Op::AtLeast => value > before.value,
@@ -162,6 +162,7 @@ mod tests {
     use crate::stats::slots::Slot;
     use crate::verdict::condition::parse;
     use crate::verdict::second::Seen;
+    use smallvec::smallvec;
 
     fn key(path: &str) -> Arc<RouteKey> {
         let (method, path) = ("GET".to_owned(), path.to_owned());
@@ -182,7 +183,7 @@ mod tests {
             slots.iter_mut().for_each(Slot::tidy);
             let seen =
                 |route, slot| Seen { service: None, layer: Layer::App, route, auth: Auth::Unknown, cache: Cache::None, slot };
-            gate.second(&Second { second, groups: vec![seen(&a, &slots[0]), seen(&b, &slots[1])], lines: vec![] });
+            gate.second(&Second { second, groups: smallvec![seen(&a, &slots[0]), seen(&b, &slots[1])], lines: smallvec![] });
         }
         gate.finish()
     }

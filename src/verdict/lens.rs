@@ -12,9 +12,10 @@ use crate::verdict::alert::Timing;
 use crate::verdict::condition::On;
 use crate::verdict::condition::Op;
 use crate::verdict::condition::Signal;
+use crate::verdict::figure::At;
 use crate::verdict::figure::Column;
 use crate::verdict::figure::Columns;
-use crate::verdict::figure::figure;
+use crate::verdict::figure::Formula;
 use crate::verdict::figure::needs_latency;
 use crate::verdict::figure::number;
 use crate::verdict::figure::wanted;
@@ -114,6 +115,12 @@ pub enum Kind {
         rule: Rule,
         /// Its window.
         place: Place,
+        /// Its signal's figure.
+        formula: Formula,
+        /// Where the window's errors stand.
+        errors: At,
+        /// For how many seconds it must be observed.
+        must_s: u32,
     },
     /// The time since the last line.
     Silence {
@@ -128,6 +135,8 @@ pub enum Kind {
         bad: Column,
         /// Of all these.
         all: Column,
+        /// Where both stand in a window.
+        at: (At, At),
         /// Each row with its long and its short window.
         rows: Vec<(Row, Place, Place)>,
     },
@@ -208,6 +217,17 @@ fn must_observe_s(rule: &Rule) -> u32 {
     }
 }
 
+/// What a rule reads in its window, observed long enough.
+fn read_window(rule: &Rule, formula: &Formula, errors: At, sum: &Sum) -> Reading {
+    let condition = &rule.condition;
+    match formula.figure(sum, rule.least(), rule.window_s()) {
+        None => Reading::NoData,
+        Some(value) if !condition.op.holds(value, condition.value) => Reading::Good,
+        Some(_) if errors.number(sum) < rule.min_errors => Reading::Between,
+        Some(_) => Reading::Bad,
+    }
+}
+
 impl Judge {
     /// Under which its state is kept over a restart.
     pub fn key(&self) -> String {
@@ -215,12 +235,21 @@ impl Judge {
     }
 
     /// What it reads. `rows`: those that tripped while its alert fires.
-    pub fn read(&self, columns: &Columns, meter: &Meter, course: &Course, rows: u8) -> Read {
+    pub fn read(&self, meter: &Meter, course: &Course, rows: u8) -> Read {
         match &self.kind {
-            Kind::Window { rule, place } => self.read_window(rule, columns, meter.sum(*place), course),
+            Kind::Window { rule, place, formula, errors, must_s } => {
+                let observed = Read { reading: Reading::WarmingUp, rows: 0, severity: self.severity, wake: None };
+                if course.observed_s() < *must_s {
+                    return Read { wake: Some(course.first.saturating_add(*must_s)), ..observed };
+                }
+                Read { reading: read_window(rule, formula, *errors, meter.sum(*place)), ..observed }
+            }
             Kind::Silence { rule } => self.read_silence(rule, course),
-            Kind::Burn { bad, all, rows: table, .. } => {
-                let share = |place| share(columns, meter.sum(place), *bad, *all);
+            Kind::Burn { at: (bad, all), rows: table, .. } => {
+                let share = |place| {
+                    let sum = meter.sum(place);
+                    Share { bad: bad.number(sum), all: all.number(sum) }
+                };
                 let table = table.iter().map(|(row, long, short)| {
                     let wake = course.first.saturating_add(row.long_s.div_ceil(2));
                     (stand(row, share(*long), share(*short), course.observed_s()), wake)
@@ -228,22 +257,6 @@ impl Judge {
                 self.read_rows(table, course, rows)
             }
         }
-    }
-
-    fn read_window(&self, rule: &Rule, columns: &Columns, sum: &Sum, course: &Course) -> Read {
-        let condition = &rule.condition;
-        let must = must_observe_s(rule);
-        let read = |reading| Read { reading, rows: 0, severity: self.severity, wake: None };
-        if course.observed_s() < must {
-            return Read { wake: Some(course.first.saturating_add(must)), ..read(Reading::WarmingUp) };
-        }
-        let figure = figure(condition.signal, columns, sum, rule.least(), rule.window_s());
-        read(match figure {
-            None => Reading::NoData,
-            Some(value) if !condition.op.holds(value, condition.value) => Reading::Good,
-            Some(_) if number(columns, sum, Column::Errors) < rule.min_errors => Reading::Between,
-            Some(_) => Reading::Bad,
-        })
     }
 
     fn read_silence(&self, rule: &Rule, course: &Course) -> Read {
@@ -295,10 +308,10 @@ impl Judge {
     }
 
     /// The figure behind a reading: of a promise, its first row among `rows` (the first of all where that is empty).
-    pub fn seen(&self, columns: &Columns, meter: &Meter, course: &Course, rows: u8) -> Seen {
+    pub fn seen(&self, meter: &Meter, course: &Course, rows: u8) -> Seen {
         match &self.kind {
-            Kind::Window { rule, place } => Seen {
-                value: figure(rule.condition.signal, columns, meter.sum(*place), 1, rule.window_s()),
+            Kind::Window { rule, place, formula, .. } => Seen {
+                value: formula.figure(meter.sum(*place), 1, rule.window_s()),
                 limit: rule.condition.value,
                 window_s: rule.window_s(),
                 place: Some(*place),
@@ -309,12 +322,13 @@ impl Judge {
                 window_s: course.silent_s(),
                 place: None,
             },
-            Kind::Burn { bad, all, rows: table, .. } => {
+            Kind::Burn { at: (bad, all), rows: table, .. } => {
                 let at = usize::try_from(rows.trailing_zeros()).unwrap_or(0);
                 let Some((row, _, short)) = table.get(at).or(table.first()) else {
                     return Seen { value: None, limit: 0.0, window_s: 0, place: None };
                 };
-                let value = share(columns, meter.sum(*short), *bad, *all).ratio();
+                let sum = meter.sum(*short);
+                let value = Share { bad: bad.number(sum), all: all.number(sum) }.ratio();
                 Seen { value, limit: row.limit, window_s: row.short_s, place: Some(*short) }
             }
         }
@@ -411,7 +425,8 @@ impl Plan {
             Kind::Silence { rule: rule.clone() }
         } else {
             let place = lens.layout.window(rule.window_s(), needs_latency(signal));
-            Kind::Window { rule: rule.clone(), place }
+            let (formula, errors) = (Formula::of(signal, &lens.columns), At::of(&lens.columns, Column::Errors));
+            Kind::Window { rule: rule.clone(), place, formula, errors, must_s: must_observe_s(rule) }
         };
         let cause = if rule.probes { Cause::Probes } else { Cause::of(signal) };
         lens.judges.push(Judge {
@@ -462,7 +477,13 @@ impl Plan {
                 severity,
                 cause: if objective.slower_than_us.is_some() { Cause::Latency } else { Cause::Errors },
                 timing: Timing { for_s: 0, clear_for_s: objective.clear_for_s },
-                kind: Kind::Burn { objective: at, bad, all, rows },
+                kind: Kind::Burn {
+                    objective: at,
+                    bad,
+                    all,
+                    at: (At::of(&lens.columns, bad), At::of(&lens.columns, all)),
+                    rows,
+                },
             });
         }
     }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::parse::Auth;
 use crate::parse::Cache;
 use crate::route::RouteKey;
@@ -47,15 +49,15 @@ pub struct Second<'a> {
     /// Seconds since 1970.
     pub second: u32,
     /// Requests by group.
-    pub groups: Vec<Seen<'a>>,
+    pub groups: SmallVec<[Seen<'a>; 8]>,
     /// Lines by service and layer.
-    pub lines: Vec<Told<'a>>,
+    pub lines: SmallVec<[Told<'a>; 2]>,
 }
 
 impl<'a> Second<'a> {
     /// The view of a step, with the desks of the snapshot it was recorded in.
     pub fn of(step: &'a Step, desks: &'a [Desk]) -> Self {
-        let mut whole = Self { second: step.second, groups: Vec::with_capacity(step.groups.len()), lines: Vec::new() };
+        let mut whole = Self { second: step.second, ..Self::default() };
         whole.extend(step, desks);
         whole
     }

@@ -109,6 +109,9 @@ impl Cell {
     }
 
     fn tidy(&mut self) {
+        if self.buckets.capacity() == 0 {
+            return;
+        }
         self.buckets.sort_unstable();
         self.buckets.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -321,12 +324,14 @@ impl Ring {
 
     /// The next time at which a window changes if nothing more happens.
     fn wake(&self) -> Option<u32> {
-        let closes = self.open.as_ref().map(|open| open.number + 1);
-        let leaves = self.sums.iter().filter_map(|sum| {
-            let first = self.cells.get(usize::try_from(sum.from - self.dropped).ok()?)?;
-            Some(first.number + sum.cells + 1)
-        });
-        leaves.chain(closes).min().map(|number| number.saturating_mul(self.width))
+        let mut next = self.open.as_ref().map_or(u32::MAX, |open| open.number + 1);
+        for sum in &self.sums {
+            let at = usize::try_from(sum.from - self.dropped).unwrap_or(usize::MAX);
+            if let Some(first) = self.cells.get(at) {
+                next = next.min(first.number + sum.cells + 1);
+            }
+        }
+        (next != u32::MAX).then(|| next.saturating_mul(self.width))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::verdict::rule::defaults;
 use crate::verdict::second::Seen;
 use crate::verdict::second::Told;
 use crate::verdict::window::advance_of;
+use smallvec::smallvec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -107,7 +108,7 @@ fn feed(engine: &mut Engine, second: u32, raw: &[Raw], limits: &[u64]) -> Vec<No
     let mut lines = SlotLines::default();
     lines.kinds.request = raw.len() as u64;
     let told = Told { service: Some("shop"), layer: Layer::App, lines: &lines };
-    engine.second(&Second { second, groups: groups.collect(), lines: vec![told] })
+    engine.second(&Second { second, groups: groups.collect(), lines: smallvec![told] })
 }
 
 fn rule(name: &str, when: &str, for_s: u32, clear_for_s: u32, least: Option<u64>) -> Rule {
@@ -280,7 +281,7 @@ fn steady(per_s: u32, seconds: u32, mut errors: impl FnMut(u32) -> u32) -> Vec<N
         slot.statuses = [(200, per_s - bad), (500, bad)].into_iter().filter(|s| s.1 > 0).collect();
         let (layer, auth, cache) = (Layer::App, Auth::Unknown, Cache::None);
         let seen = Seen { service: None, layer, route: &keys, auth, cache, slot: &slot };
-        notices.extend(engine.second(&Second { second: START + at, groups: vec![seen], lines: vec![] }));
+        notices.extend(engine.second(&Second { second: START + at, groups: smallvec![seen], lines: smallvec![] }));
     }
     notices
 }
@@ -411,7 +412,7 @@ fn requests_come_from_the_edge_once_a_proxy_was_seen_and_starts_from_the_applica
         let groups = vec![seen(Layer::App, &bad), seen(Layer::App, &bad), seen(layer, &good)];
         let lines = vec![told(Layer::App), told(Layer::Edge)];
         let lines = if layer == Layer::Edge { lines } else { lines[..1].to_vec() };
-        let notices = engine.second(&Second { second: START, groups, lines });
+        let notices = engine.second(&Second { second: START, groups: groups.into(), lines: lines.into() });
         let mut names: Vec<&str> = notices.iter().map(|n| n.facts.rule.as_str()).collect();
         names.sort_unstable();
         assert_eq!(want, names);

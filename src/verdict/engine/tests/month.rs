@@ -69,7 +69,7 @@ pub(super) fn lived(seed: u64, days: u32, incidents: &[Incident]) -> (Vec<Notice
             cache: Cache::None,
             slot,
         });
-        notices.extend(engine.second(&Second { second: START + at, groups: groups.collect(), lines: vec![] }));
+        notices.extend(engine.second(&Second { second: START + at, groups: groups.collect(), lines: smallvec![] }));
     }
     (notices, spent, requests)
 }
