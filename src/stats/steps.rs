@@ -266,18 +266,41 @@ impl Alike {
         self.errors.is_error(moment.status) || (moment.latency_us != NOT && u64::from(moment.latency_us) > self.slow_us)
     }
 
+    /// The group that stands for another.
+    #[inline]
+    fn stand(&self, group: u32) -> u32 {
+        self.stands.get(group as usize).copied().unwrap_or(group)
+    }
+
     /// Puts the moments of one second under the groups that stand for theirs.
     fn put_together(&self, moments: &mut [Moment]) {
-        let stand = |moment: &mut Moment| {
-            moment.group = self.stands.get(moment.group as usize).copied().unwrap_or(moment.group);
-        };
-        if !moments.iter().any(|m| self.is_wrong(m)) {
-            return moments.iter_mut().for_each(stand);
-        }
         let mut wrong: SmallVec<[u32; 8]> = moments.iter().filter(|m| self.is_wrong(m)).map(|m| m.group).collect();
         wrong.sort_unstable();
         wrong.dedup();
-        moments.iter_mut().filter(|m| wrong.binary_search(&m.group).is_err()).for_each(stand);
+        for moment in moments.iter_mut().filter(|m| wrong.binary_search(&m.group).is_err()) {
+            moment.group = self.stand(moment.group);
+        }
+    }
+
+    /// Counts the moments of one second in which nothing went wrong, without latencies: no more than a few groups stand
+    /// for all, so that nothing need be sorted.
+    fn count(&self, moments: &[Moment], key: impl Fn(u32) -> GroupKey, step: &mut Step) {
+        let mut kinds: SmallVec<[u32; 8]> = SmallVec::new();
+        for moment in moments {
+            let group = self.stand(moment.group);
+            if let Err(at) = kinds.binary_search(&group) {
+                kinds.insert(at, group);
+            }
+        }
+        step.groups.extend(kinds.iter().map(|group| (key(*group), Slot::new(step.second))));
+        for moment in moments {
+            let group = self.stand(moment.group);
+            let at = kinds.iter().position(|kind| *kind == group);
+            if let Some((_, slot)) = at.and_then(|at| step.groups.get_mut(at)) {
+                slot.count(moment.status, if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) });
+            }
+        }
+        step.groups.iter_mut().for_each(|(_, slot)| slot.tidy());
     }
 }
 
@@ -300,17 +323,41 @@ impl Waiting {
         let here = rest.iter().position(|m| m.second != second).unwrap_or(rest.len());
         let moments = rest.get_mut(..here).unwrap_or_default();
         self.taken += here;
-        if let Some(alike) = &self.alike {
-            alike.put_together(moments);
+        let huge = self.huge.front().is_some_and(|h| h.0 == second);
+        match &self.alike {
+            Some(alike) if self.without_latencies && !huge && !moments.iter().any(|m| alike.is_wrong(m)) => {
+                alike.count(moments, &key, &mut step);
+            }
+            alike => {
+                if let Some(alike) = alike {
+                    alike.put_together(moments);
+                }
+                self.group(here, key, limits_us, &mut step);
+            }
         }
+        while let Some((_, desk, lines)) = next_if(&mut self.lines, |l| l.0 == second) {
+            match step.lines.last_mut().filter(|last| last.0 == desk) {
+                Some(last) => last.1.add(&lines),
+                None => step.lines.push((desk, lines)),
+            }
+        }
+        step.raised.extend(std::iter::from_fn(|| next_if(&mut self.raised, |r| r.0 == second)).map(|r| r.1));
+        step.examples.extend(std::iter::from_fn(|| next_if(&mut self.examples, |e| e.0 == second)).map(|e| e.1));
+        Some(step)
+    }
+
+    /// Puts the last `count` moments that were taken into their groups' slots, and the huge ones of their second.
+    fn group(&mut self, count: usize, key: impl Fn(u32) -> GroupKey, limits_us: &[u64], step: &mut Step) {
+        let second = step.second;
+        let moments = self.moments.get_mut(self.taken - count..self.taken).unwrap_or_default();
         moments.sort_unstable_by_key(|m| m.group);
-        step.groups.reserve(here.min(ROOM));
+        step.groups.reserve(count.min(ROOM));
         for of_group in moments.chunk_by(|a, b| a.group == b.group) {
             let Some(first) = of_group.first() else { continue };
             while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second && h.1 < first.group) {
-                add(&mut step, key(group), &slot);
+                add(step, key(group), &slot);
             }
-            let slot = slot_of(&mut step, key(first.group));
+            let slot = slot_of(step, key(first.group));
             for moment in of_group {
                 let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
                 if moment.latency_us == NOT || self.without_latencies {
@@ -322,17 +369,8 @@ impl Waiting {
             slot.tidy();
         }
         while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second) {
-            add(&mut step, key(group), &slot);
+            add(step, key(group), &slot);
         }
-        while let Some((_, desk, lines)) = next_if(&mut self.lines, |l| l.0 == second) {
-            match step.lines.last_mut().filter(|last| last.0 == desk) {
-                Some(last) => last.1.add(&lines),
-                None => step.lines.push((desk, lines)),
-            }
-        }
-        step.raised.extend(std::iter::from_fn(|| next_if(&mut self.raised, |r| r.0 == second)).map(|r| r.1));
-        step.examples.extend(std::iter::from_fn(|| next_if(&mut self.examples, |e| e.0 == second)).map(|e| e.1));
-        Some(step)
     }
 
     /// The second that comes next.

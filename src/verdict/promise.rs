@@ -162,8 +162,9 @@ pub fn stand(row: &Row, long: Share, short: Share, observed_s: u32) -> Standing 
     let Some(now) = short.ratio() else { return Standing::NoData };
     let (least, still) = if row.severity == Severity::Page { (PAGE_ERRORS, PAGE_STILL) } else { (TICKET_ERRORS, 1) };
     let over = |share: Share| share.ratio().is_some_and(|r| r > row.limit);
-    let sure = long.bad >= least && short.bad >= still && wilson_lower(long.bad, long.all) > row.limit;
-    if over(long) && over(short) && sure {
+    let enough = long.bad >= least && short.bad >= still;
+    // Wilson's bound last: it takes longest.
+    if enough && over(long) && over(short) && wilson_lower(long.bad, long.all) > row.limit {
         Standing::Tripped
     } else if now < HYSTERESIS * row.limit {
         Standing::Good
