@@ -54,13 +54,13 @@ impl Slot {
         self.statuses.iter().map(|s| u64::from(s.1)).sum()
     }
 
-    /// Counts one request without a latency.
+    /// Counts `n` requests of one status without a latency, `bytes` of answers in all.
     #[inline]
-    pub fn count(&mut self, status: u16, bytes: u64) {
+    pub fn count(&mut self, status: u16, n: u32, bytes: u64) {
         if let Some(known) = self.statuses.iter_mut().find(|s| s.0 == status) {
-            known.1 += 1;
+            known.1 += n;
         } else {
-            self.statuses.push((status, 1));
+            self.statuses.push((status, n));
         }
         self.bytes += bytes;
     }
@@ -68,7 +68,7 @@ impl Slot {
     /// Counts one request. `limits_us` are the configuration's, in one order for the whole run.
     #[inline]
     pub fn record(&mut self, status: u16, bytes: u64, latency_us: Option<u64>, limits_us: &[u64]) {
-        self.count(status, bytes);
+        self.count(status, 1, bytes);
         let Some(us) = latency_us else { return };
         self.min_us = if self.timed == 0 { us } else { self.min_us.min(us) };
         self.max_us = self.max_us.max(us);

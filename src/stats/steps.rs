@@ -285,22 +285,26 @@ impl Alike {
     /// Counts the moments of one second in which nothing went wrong, without latencies: no more than a few groups stand
     /// for all, so that nothing need be sorted.
     fn count(&self, moments: &[Moment], key: impl Fn(u32) -> GroupKey, step: &mut Step) {
-        let mut kinds: SmallVec<[u32; 8]> = SmallVec::new();
+        // By group and status: as a rule one or two.
+        let mut kinds: SmallVec<[(u32, u16, u32, u64); 8]> = SmallVec::new();
+        let mut last = 0;
         for moment in moments {
-            let group = self.stand(moment.group);
-            if let Err(at) = kinds.binary_search(&group) {
-                kinds.insert(at, group);
+            let kind = (self.stand(moment.group), moment.status);
+            if kinds.get(last).is_none_or(|k| (k.0, k.1) != kind) {
+                last = kinds.iter().position(|k| (k.0, k.1) == kind).unwrap_or(kinds.len());
+                if last == kinds.len() {
+                    kinds.push((kind.0, kind.1, 0, 0));
+                }
+            }
+            if let Some(kind) = kinds.get_mut(last) {
+                kind.2 += 1;
+                kind.3 += if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
             }
         }
-        step.groups.extend(kinds.iter().map(|group| (key(*group), Slot::new(step.second))));
-        for moment in moments {
-            let group = self.stand(moment.group);
-            let at = kinds.iter().position(|kind| *kind == group);
-            if let Some((_, slot)) = at.and_then(|at| step.groups.get_mut(at)) {
-                slot.count(moment.status, if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) });
-            }
+        kinds.sort_unstable();
+        for (group, status, n, bytes) in kinds {
+            slot_of(step, key(group)).count(status, n, bytes);
         }
-        step.groups.iter_mut().for_each(|(_, slot)| slot.tidy());
     }
 }
 
@@ -361,7 +365,7 @@ impl Waiting {
             for moment in of_group {
                 let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
                 if moment.latency_us == NOT || self.without_latencies {
-                    slot.count(moment.status, bytes);
+                    slot.count(moment.status, 1, bytes);
                 } else {
                     slot.record(moment.status, bytes, Some(u64::from(moment.latency_us)), limits_us);
                 }
