@@ -19,6 +19,8 @@ pub(super) const REST: &str = "…";
 /// its segment, and an escape two for each byte.
 const SHORT: usize = LONGEST_PATH - 7 * DEEPEST - REST.len() - 2;
 pub(super) const ID: &[u8] = b"{id}";
+pub(super) const UUID: &[u8] = b"{uuid}";
+const UUID_LENGTH: usize = 36;
 const TOKEN: &[u8] = b"{token}";
 
 const DIGIT: u8 = 1;
@@ -145,6 +147,26 @@ pub(super) fn first_number(path: &[u8]) -> Option<(usize, usize)> {
     (whole && to - from <= LONGEST_SEGMENT).then_some((from, to))
 }
 
+/// The first segment that is a UUID: its first byte and one past its last. The path's normal form is the same whatever the
+/// UUID: `{uuid}` stands there, unless it is cut off.
+#[inline]
+pub(super) fn first_uuid(path: &[u8]) -> Option<(usize, usize)> {
+    let mut rest = path;
+    while rest.len() > UUID_LENGTH {
+        rest = rest.get(memchr::memchr(b'/', rest)? + 1..)?;
+        let segment = rest.get(..UUID_LENGTH)?;
+        if segment.get(8) == Some(&b'-')
+            && matches!(rest.get(UUID_LENGTH), None | Some(b'/'))
+            && is_uuid(segment)
+            && segment.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+        {
+            let from = path.len() - rest.len();
+            return Some((from, from + UUID_LENGTH));
+        }
+    }
+    None
+}
+
 /// The first digit behind a slash: eight bytes at a time, the last of which is looked at again as the next first.
 #[inline]
 fn first_digit(path: &[u8]) -> Option<usize> {
@@ -240,7 +262,7 @@ fn placeholder(segment: &[u8], union: u8) -> Option<&'static [u8]> {
         return Some(b"{id}");
     }
     if hex_only && union & DASH != 0 && is_uuid(segment) {
-        return Some(b"{uuid}");
+        return Some(UUID);
     }
     if hex_only && union & DASH == 0 && segment.len() >= 16 {
         return Some(b"{hash}");
@@ -253,7 +275,7 @@ fn placeholder(segment: &[u8], union: u8) -> Option<&'static [u8]> {
 
 /// `8-4-4-4-12` hexadecimal digits (RFC 9562), whatever the version.
 fn is_uuid(segment: &[u8]) -> bool {
-    segment.len() == 36 && segment.iter().enumerate().all(|(i, b)| (*b == b'-') == matches!(i, 8 | 13 | 18 | 23))
+    segment.len() == UUID_LENGTH && segment.iter().enumerate().all(|(i, b)| (*b == b'-') == matches!(i, 8 | 13 | 18 | 23))
 }
 
 /// `name@host.tld` with nothing but what mail addresses of accounts are made of.
@@ -502,6 +524,26 @@ mod tests {
             if let Some((from, to)) = want.filter(|_| path.len() < 100) {
                 let other = format!("{}7{}", &path[..from], &path[to..]);
                 prop_assert_eq!(key(bytes), key(other.as_bytes()), "whatever the number");
+            }
+        }
+
+        #[test]
+        fn the_first_uuid_is_where_a_walk_over_segments_finds_it(path in "(/?([a-z]{0,9}|[0-9a-fA-F]{8}-[0-9a-f]{4}-[0-9]{4}-[0-9a-fg]{4}-[0-9a-f]{12}|[0-9a-f-]{35,37}|[a-f]{8}-\\PC|[0-9]{36}|%)){0,7}") {
+            let bytes = path.as_bytes();
+            let (mut at, mut want) = (0, None);
+            for (number, segment) in bytes.split(|b| *b == b'/').enumerate() {
+                let dashes = |(i, b): (usize, &u8)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() };
+                if number > 0 && segment.len() == 36 && segment.iter().enumerate().all(dashes) {
+                    want = Some((at, at + 36));
+                    break;
+                }
+                at += segment.len() + 1;
+            }
+            prop_assert_eq!(want, first_uuid(bytes));
+            if let Some((from, to)) = want.filter(|_| path.len() < 200) {
+                let other = format!("{}0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5B{}", &path[..from], &path[to..]);
+                prop_assert_eq!(key(bytes), key(other.as_bytes()), "whatever the UUID");
+                prop_assert!(key(bytes).contains("{uuid}"), "{}", key(bytes));
             }
         }
 

@@ -17,7 +17,9 @@ use crate::route::method::WEBSOCKET;
 use crate::route::method::method_number;
 use crate::route::segment::ID;
 use crate::route::segment::LONGEST_PATH;
+use crate::route::segment::UUID;
 use crate::route::segment::first_number;
+use crate::route::segment::first_uuid;
 use crate::route::segment::hash;
 use crate::route::segment::is_placeholder;
 use crate::route::segment::is_word;
@@ -53,6 +55,8 @@ const NONE: u32 = u32::MAX;
 const MEMO_PATH: usize = 40;
 const MEMO_SLOTS: usize = 1024;
 const RANK_SEED: u64 = 0x0072_616e_6b00;
+/// Any odd number with many bits: a route with a UUID lies elsewhere than the same with a number.
+const UUID_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What is asked of a table beside the templates.
 #[derive(Debug, Clone)]
@@ -153,8 +157,8 @@ struct Pool {
 /// Lower stays longer: tier, then a hash.
 type Rank = (u8, u64);
 
-/// The newest path that has this hash (one without values, or one with its only value, a number, cut out), or name given
-/// by the log, and its number: a shortcut that the table would answer alike.
+/// The newest path that has this hash (one without values, or one with its only value, a number or a UUID, cut out), or
+/// name given by the log, and its number: a shortcut that the table would answer alike.
 #[derive(Debug, Clone, Copy)]
 struct Memo {
     hash: u64,
@@ -170,8 +174,8 @@ struct Memo {
 enum Asked {
     /// Its path; how it was answered.
     Path { refused: bool },
-    /// Its path without the number that stood after so many bytes.
-    Numbered { refused: bool, at: u8 },
+    /// Its path without the value that stood after so many bytes: a UUID, or a number.
+    Valued { refused: bool, uuid: bool, at: u8 },
     /// The name that the log gave it, where that is not a path with a value once more.
     Name,
 }
@@ -243,11 +247,16 @@ impl Router {
             return RouteId(id);
         }
         let space = if refused { Space::Refused } else { Space::Answered };
-        if let Some((from, to)) = first_number(path)
-            && to <= MEMO_PATH
-            && self.templates.list().is_empty()
-        {
-            return self.numbered(method, path, (from, to), refused);
+        if self.templates.list().is_empty() {
+            if let Some((from, to)) = first_number(path) {
+                if to <= MEMO_PATH {
+                    return self.valued(method, path, (from, to), false, refused);
+                }
+            } else if let Some((from, to)) = first_uuid(path)
+                && from <= MEMO_PATH
+            {
+                return self.valued(method, path, (from, to), true, refused);
+            }
         }
         let hash = hash_of(space, method, path);
         if path.len() > MEMO_PATH {
@@ -265,15 +274,16 @@ impl Router {
         RouteId(id)
     }
 
-    /// The same for a path with a number, which stands from `from` to before `to`: all paths that differ in it alone have one
-    /// normal form, and one key until the next fold. No template may be known: one could tell numbers apart.
-    fn numbered(&mut self, method: usize, path: &[u8], (from, to): (usize, usize), refused: bool) -> RouteId {
+    /// The same for a path with a value, a UUID or a number, which stands from `from` (at most [`MEMO_PATH`]) to before `to`:
+    /// all paths that differ in it alone have one normal form, and one key until the next fold. No template may be known: one
+    /// could tell values apart.
+    fn valued(&mut self, method: usize, path: &[u8], (from, to): (usize, usize), uuid: bool, refused: bool) -> RouteId {
         let space = if refused { Space::Refused } else { Space::Answered };
         let parts = (&path[..from], &path[to..]);
-        let start = hash_of(space, method, parts.0);
+        let start = hash_of(space, method, parts.0) ^ if uuid { UUID_SEED } else { 0 };
         let hash = if parts.1.is_empty() { start } else { hash(start, parts.1) };
         #[expect(clippy::cast_possible_truncation, reason = "at most MEMO_PATH")]
-        let asked = Asked::Numbered { refused, at: from as u8 };
+        let asked = Asked::Valued { refused, uuid, at: from as u8 };
         let slot = slot_of(hash, MEMO_SLOTS);
         if let Some(id) = self.memo[slot].get_parts(hash, asked, method, parts) {
             return id;
@@ -282,7 +292,8 @@ impl Router {
         // What has a second value, or was collapsed, or is too many, will hardly come again or may get a key of its own.
         let length = parts.0.len() + parts.1.len();
         let key = self.entries[id as usize].key.path.as_bytes();
-        let rest = key.strip_prefix(parts.0).and_then(|rest| rest.strip_prefix(ID));
+        let value = if uuid { UUID } else { ID };
+        let rest = key.strip_prefix(parts.0).and_then(|rest| rest.strip_prefix(value));
         if rest == Some(parts.1) && length <= MEMO_PATH {
             let mut text = [0; MEMO_PATH];
             text[..from].copy_from_slice(parts.0);
@@ -756,8 +767,9 @@ mod tests {
     }
 
     fn requests() -> impl Strategy<Value = Vec<Request>> {
-        let path =
-            prop::collection::vec("[a-d]{1,2}|[a-e]-[1-4]|[0-9]{1,2}|health|", 1..4).prop_map(|s| format!("/{}", s.join("/")));
+        let segment =
+            "[a-d]{1,2}|[a-e]-[1-4]|[0-9]{1,2}|health||[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-fA-F]{12}";
+        let path = prop::collection::vec(segment, 1..4).prop_map(|s| format!("/{}", s.join("/")));
         prop::collection::vec((prop::sample::select(vec!["GET", "POST"]), path, prop::bool::weighted(0.3)), 0..120)
     }
 
