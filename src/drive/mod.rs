@@ -1,5 +1,6 @@
 //! The two ways to run, one pipeline.
 
+mod ahead;
 pub mod analyze;
 pub mod batch;
 pub mod book;

@@ -3,7 +3,8 @@
 //! Every history is read from its first file to its last with what really was open before; the one that is furthest
 //! behind goes on first, so that only a stretch of each waits (some thousand lines of it), however long the archive is.
 //! A second is closed for a history once a request has come that is later by more than the lateness, as in a live run,
-//! and once it has ended for all. Histories are read on the job's threads, judging happens on the caller's.
+//! and once it has ended for all. Histories are read on the job's threads, judging happens on the caller's. Where there is
+//! but one history, stretches of a large file are walked before their turn (`ahead.rs`).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,6 +18,10 @@ use std::thread;
 
 use smallvec::SmallVec;
 
+use super::ahead::Ahead;
+use super::ahead::Range;
+use super::ahead::Scout;
+use super::ahead::Scouted;
 use super::batch::Job;
 use super::batch::Told;
 use super::batch::empty;
@@ -28,12 +33,14 @@ use super::share::Worker;
 use super::share::behind;
 use super::share::open;
 use super::source::SourceForm;
+use crate::input::archive::Archive;
+use crate::input::archive::line_starts;
 use crate::line::blocks::Blocks;
-use crate::stats::snapshot::Desk;
 use crate::stats::snapshot::Looks;
 use crate::stats::snapshot::Snapshot;
 use crate::stats::snapshot::Step;
 use crate::stats::snapshot::Waiting;
+use crate::stats::snapshot::known::Known;
 use crate::time::SECOND;
 use crate::time::Timestamp;
 
@@ -75,6 +82,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         job,
         keep,
         lanes: Vec::new(),
+        ahead: None,
         stretches: BTreeMap::new(),
         number: 0,
         heads: BinaryHeap::new(),
@@ -85,31 +93,39 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
     };
     let readers = readers(job, &opened, keep);
     thread::scope(|scope| {
-        let (ask, asked) = mpsc::channel::<Box<Reader<'_>>>();
+        let (ask, asked) = mpsc::channel::<Work<'_>>();
         let asked = Arc::new(Mutex::new(asked));
-        let (answer, answers) = mpsc::channel::<(Box<Reader<'_>>, Stretch)>();
-        for _ in 0..job.threads.min(readers.len()) {
-            let (asked, answer) = (Arc::clone(&asked), answer.clone());
+        let (answer, answers) = mpsc::channel::<Done<'_>>();
+        let alone = readers.len() == 1;
+        for _ in 0..if alone { job.threads } else { job.threads.min(readers.len()) } {
+            let (asked, answer, opened) = (Arc::clone(&asked), answer.clone(), &opened);
             scope.spawn(move || {
                 loop {
                     let next = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(mut reader) = next else { break };
-                    let stretch = reader.advance();
-                    if answer.send((reader, stretch)).is_err() {
+                    let done = match next {
+                        Ok(Work::Advance(mut reader)) => {
+                            let stretch = reader.advance();
+                            Done::Advanced(reader, Box::new(stretch))
+                        }
+                        Ok(Work::Scout(scout)) => Done::Scouted(Box::new(scout.walk(job, opened, keep))),
+                        Err(_) => break,
+                    };
+                    if answer.send(done).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(answer);
-        let alone = readers.len() == 1;
+        sequence.ahead = (alone && job.threads > 1).then(Ahead::default);
         sequence.lanes = readers.into_iter().map(|reader| reader.lane(alone)).collect();
         let mut busy = 0;
         'reading: loop {
             // Those that are furthest behind hold all others up.
             while busy < job.threads {
-                let Some(reader) = sequence.furthest_behind() else { break };
-                if ask.send(reader).is_err() {
+                let next = sequence.furthest_behind().map(Work::Advance);
+                let Some(work) = next.or_else(|| sequence.scout().map(Box::new).map(Work::Scout)) else { break };
+                if ask.send(work).is_err() {
                     break 'reading;
                 }
                 busy += 1;
@@ -118,9 +134,9 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
             let more = sequence.judge(follower);
             let answer = if more || busy == 0 { answers.try_recv().ok() } else { answers.recv().ok() };
             match answer {
-                Some((reader, stretch)) => {
+                Some(done) => {
                     busy -= 1;
-                    sequence.take(reader, stretch);
+                    sequence.take(done);
                 }
                 // What was put in order just now may let a reader go on.
                 None if more || (busy == 0 && sequence.has_readers()) => {}
@@ -129,6 +145,30 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         }
     });
     sequence.end(&opened)
+}
+
+/// What a thread is asked for.
+enum Work<'a> {
+    Advance(Box<Reader<'a>>),
+    Scout(Box<Scout>),
+}
+
+/// What it answers.
+enum Done<'a> {
+    Advanced(Box<Reader<'a>>, Box<Stretch>),
+    Scouted(Box<Scouted>),
+}
+
+/// A snapshot for one stretch.
+pub(super) fn recording(job: &Job<'_>, keep: Keep, known: Known) -> Snapshot {
+    let mut snapshot = empty(job);
+    snapshot.listen();
+    snapshot.tell_folds();
+    snapshot.know(known);
+    if keep == Keep::Seconds {
+        snapshot.only_steps();
+    }
+    snapshot
 }
 
 /// One reader a history, at its beginning.
@@ -145,11 +185,13 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep) -> Vec<Box<Re
                 lane: all.len(),
                 history: of.history,
                 files: VecDeque::from([file]),
+                file,
+                ranges: VecDeque::new(),
                 reading: None,
                 form: None,
                 carry: None,
                 book: Book::default(),
-                known: Vec::new(),
+                known: Known::default(),
             })),
         }
     }
@@ -172,13 +214,22 @@ struct Reader<'a> {
     history: usize,
     /// Not begun yet.
     files: VecDeque<usize>,
-    reading: Option<(usize, Blocks)>,
+    /// The file that was begun last, and where it is a large plain one what is still to be read of it in turn.
+    file: usize,
+    ranges: VecDeque<Range>,
+    reading: Option<Reading>,
     /// Of the file that was begun last.
     form: Option<Arc<SourceForm>>,
     carry: Option<Carry>,
     book: Book,
     /// The routes as the last stretch left them: what a path is called is learned from the whole history.
-    known: Vec<Desk>,
+    known: Known,
+}
+
+/// What a stretch is read from, and how many bytes of it, at least, are one.
+struct Reading {
+    blocks: Blocks,
+    most: u64,
 }
 
 /// Stretches of a history that may wait for others.
@@ -222,13 +273,7 @@ impl<'a> Reader<'a> {
 
     /// Reads on for a stretch, to the end of a file at most.
     fn advance(&mut self) -> Stretch {
-        let mut snapshot = empty(self.job);
-        snapshot.listen();
-        snapshot.tell_folds();
-        snapshot.know_routes(std::mem::take(&mut self.known));
-        if self.keep == Keep::Seconds {
-            snapshot.only_steps();
-        }
+        let snapshot = recording(self.job, self.keep, std::mem::take(&mut self.known));
         let mut stretch = Stretch {
             file: None,
             snapshot,
@@ -241,7 +286,7 @@ impl<'a> Reader<'a> {
         self.begin(&mut stretch);
         match (self.reading.take(), self.form.clone()) {
             (Some(reading), Some(form)) => self.walk(reading, &form, &mut stretch),
-            (_, form) if self.files.is_empty() => self.finish(form.as_ref(), &mut stretch),
+            (_, form) if self.files.is_empty() && self.ranges.is_empty() => self.finish(form.as_ref(), &mut stretch),
             _ => {}
         }
         stretch.snapshot.close();
@@ -251,12 +296,20 @@ impl<'a> Reader<'a> {
         stretch
     }
 
-    /// Opens the next file where none is open.
+    /// Opens what is next where nothing is open: a large plain file's first stretch comes with the next call.
     fn begin(&mut self, stretch: &mut Stretch) {
         if self.reading.is_some() {
             return;
         }
+        if let Some((from, to)) = self.ranges.pop_front() {
+            match Archive::open_range(&self.job.files[self.file].path, from, to) {
+                Ok(archive) => self.reading = Some(Reading { blocks: Blocks::new(archive), most: u64::MAX }),
+                Err(error) => stretch.told.error = Some(error),
+            }
+            return;
+        }
         let Some(file) = self.files.pop_front() else { return };
+        self.file = file;
         stretch.file = Some(file);
         let worker = Worker::new(self.job, self.opened, mpsc::channel().0);
         let opened = open(self.job, file).and_then(|mut archive| {
@@ -265,7 +318,10 @@ impl<'a> Reader<'a> {
             Ok(if self.beside { archive.unpacked_beside() } else { archive })
         });
         match opened {
-            Ok(archive) => self.reading = Some((file, Blocks::new(archive))),
+            Ok(archive) => match self.cut(file, &archive) {
+                Some(ranges) => self.ranges = ranges,
+                None => self.reading = Some(Reading { blocks: Blocks::new(archive), most: self.most() }),
+            },
             Err(error) => {
                 self.opened[file].failed(error.clone());
                 stretch.told.error = Some(error);
@@ -273,12 +329,52 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn walk(&mut self, (file, mut blocks): (usize, Blocks), form: &Arc<SourceForm>, stretch: &mut Stretch) {
-        stretch.file = Some(file);
+    /// Bytes of a stretch.
+    fn most(&self) -> u64 {
+        let most = if self.keep == Keep::All { LONG_STRETCH } else { STRETCH };
+        most.min(self.job.chunk)
+    }
+
+    /// The stretches of a file of which any can be opened for itself.
+    fn cut(&self, file: usize, archive: &Archive) -> Option<VecDeque<Range>> {
+        let of = &self.job.files[file];
+        let most = self.most();
+        let length = archive.plain_len().filter(|length| *length > most && of.skip == 0)?;
+        let borders = line_starts(&of.path, length, length.div_ceil(most)).ok()?;
+        Some(borders.windows(2).map(|b| (b[0], b[1])).collect())
+    }
+
+    /// What was walked before its turn, where that was as it would have been in its turn.
+    fn accept(&mut self, scouted: Scouted) -> Option<Stretch> {
+        let mut share = scouted.share.ok().filter(|share| share.error.is_none())?;
+        let piece = share.pieces.pop().filter(|piece| !piece.overflowed)?;
+        let newest = self.carry.as_ref().and_then(|carry| carry.newest);
+        let lateness_us = self.job.settings.lateness_us;
+        let follows = self.carry.as_ref().is_none_or(|before| piece.may_follow(before, newest, lateness_us));
+        let mut snapshot = share.snapshot;
+        if !follows || !self.known.learn(&snapshot, &scouted.begun) {
+            return None;
+        }
+        self.book.settle(piece.events, piece.lines, &mut snapshot);
+        snapshot.close();
+        let newest = newest.max(piece.end.newest);
+        self.carry = Some(Carry { newest, ..piece.end });
+        Some(Stretch {
+            file: Some(share.file),
+            snapshot,
+            next: None,
+            waiting: Waiting::default(),
+            told: Told { intake: piece.intake, ..Told::default() },
+            open: first_open(newest, lateness_us),
+            ended: false,
+        })
+    }
+
+    fn walk(&mut self, reading: Reading, form: &Arc<SourceForm>, stretch: &mut Stretch) {
+        let Reading { mut blocks, most } = reading;
+        stretch.file = Some(self.file);
         let mut walk = Walk::new(&self.job.settings, form, self.carry.take());
         let (mut bytes, mut goes_on) = (0, false);
-        let most = if self.keep == Keep::All { LONG_STRETCH } else { STRETCH };
-        let most = most.min(self.job.chunk);
         loop {
             match blocks.next_block() {
                 Ok(Some(block)) => {
@@ -303,7 +399,7 @@ impl<'a> Reader<'a> {
         stretch.told.intake = walk.intake().clone();
         self.carry = Some(walk.carry());
         if goes_on {
-            self.reading = Some((file, blocks));
+            self.reading = Some(Reading { blocks, most });
         }
     }
 
@@ -342,6 +438,8 @@ struct Sequence<'a> {
     job: &'a Job<'a>,
     keep: Keep,
     lanes: Vec<Lane<'a>>,
+    /// Stretches that are walked before their turn, where there is but one history and threads to spare.
+    ahead: Option<Ahead>,
     /// Stretches that are not judged to their end, by number, with their lane.
     stretches: BTreeMap<u64, (usize, Stretch)>,
     number: u64,
@@ -360,9 +458,27 @@ impl<'a> Sequence<'a> {
     /// only while little of it waits; so does any while there is something to judge.
     fn furthest_behind(&mut self) -> Option<Box<Reader<'a>>> {
         let last = self.open();
-        let idle = self.fresh.is_empty() && self.closed(last).is_none();
-        let may = |lane: &&mut Lane<'a>| lane.reader.is_some() && (lane.waiting < AHEAD || (idle && lane.open == last));
+        let idle = self.is_idle();
+        let waits = self.ahead.as_ref().is_some_and(|ahead| !ahead.is_done());
+        let may = |lane: &&mut Lane<'a>| {
+            lane.reader.as_ref().is_some_and(|reader| !waits || !reader.ranges.is_empty())
+                && (lane.waiting < AHEAD || (idle && lane.open == last))
+        };
         self.lanes.iter_mut().filter(may).min_by_key(|lane| lane.open)?.reader.take()
+    }
+
+    /// A stretch that may be walked before its turn.
+    fn scout(&mut self) -> Option<Scout> {
+        let idle = self.is_idle();
+        let (ahead, lane) = (self.ahead.as_mut()?, self.lanes.first()?);
+        let known = &lane.reader.as_ref()?.known;
+        let little = lane.waiting + ahead.begun() < AHEAD + self.job.threads;
+        if little || (idle && ahead.begun() == 0) { ahead.scout(known) } else { None }
+    }
+
+    /// Whether there is nothing to judge before more is read.
+    fn is_idle(&self) -> bool {
+        self.fresh.is_empty() && self.closed(self.open()).is_none()
     }
 
     /// Whether there is something to read that nobody reads.
@@ -375,17 +491,51 @@ impl<'a> Sequence<'a> {
         self.lanes.iter().filter(|lane| !lane.ended).map(|lane| lane.open).min().unwrap_or(u32::MAX)
     }
 
-    fn take(&mut self, reader: Box<Reader<'a>>, mut stretch: Stretch) {
-        let at = reader.lane;
+    fn take(&mut self, done: Done<'a>) {
+        match done {
+            Done::Advanced(mut reader, stretch) => {
+                if let Some(ahead) = self.ahead.as_mut().filter(|ahead| ahead.is_done() && ahead.pays()) {
+                    ahead.begin(reader.file, std::mem::take(&mut reader.ranges));
+                }
+                let at = reader.lane;
+                self.put(at, *stretch);
+                if let Some(lane) = self.lanes.get_mut(at).filter(|lane| !lane.ended) {
+                    lane.reader = Some(reader);
+                }
+            }
+            Done::Scouted(scouted) => {
+                if let Some(ahead) = &mut self.ahead {
+                    ahead.put(*scouted);
+                }
+            }
+        }
+        self.join();
+    }
+
+    /// Takes what was walked before its turn and has its turn now.
+    fn join(&mut self) {
+        let Some(mut reader) = self.lanes.first_mut().and_then(|lane| lane.reader.take()) else { return };
+        while reader.ranges.is_empty()
+            && let Some((range, scouted)) = self.ahead.as_mut().and_then(Ahead::next)
+        {
+            match (reader.accept(scouted), &mut self.ahead) {
+                (Some(stretch), _) => self.put(reader.lane, stretch),
+                (None, Some(ahead)) => reader.ranges = ahead.again(range),
+                (None, None) => {}
+            }
+        }
+        if let Some(lane) = self.lanes.get_mut(reader.lane) {
+            lane.reader = Some(reader);
+        }
+    }
+
+    fn put(&mut self, at: usize, mut stretch: Stretch) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         lane.ended = stretch.ended;
         lane.open = lane.open.max(stretch.open);
         lane.file = stretch.file.or(lane.file);
         stretch.file = lane.file;
         lane.waiting += 1;
-        if !lane.ended {
-            lane.reader = Some(reader);
-        }
         if let Some(told) = stretch.file.and_then(|file| self.told.get_mut(file)) {
             told.intake.add(&stretch.told.intake);
             told.error = told.error.take().or(stretch.told.error.take());

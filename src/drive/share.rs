@@ -240,7 +240,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn chunk(&self, file: usize, from: u64, to: u64, share: &mut Share) -> Result<(), Error> {
+    /// Walks whole lines of a plain file, on a guess of what is open before them.
+    pub(super) fn chunk(&self, file: usize, from: u64, to: u64, share: &mut Share) -> Result<(), Error> {
         let path = &self.job.files[file].path;
         let form = match self.opened[file].form() {
             Some(form) => form,

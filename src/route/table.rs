@@ -336,6 +336,45 @@ impl Router {
         }
     }
 
+    /// How many numbers were given so far: those that are given next are not below it, until the next [`Router::fold`].
+    pub fn numbers(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no key stands for another or was left out, and none would by now.
+    pub fn is_unfolded(&self) -> bool {
+        let Limits { answered, most, refused, .. } = self.settings.limits;
+        let pools = [(self.answered, answered), (self.refused, refused), (self.log, most)];
+        !self.folding && pools.iter().all(|(pool, limit)| pool.highest.is_none() && pool.count <= *limit)
+    }
+
+    /// Whether the keys that `other`, begun as a copy of this one at number `from`, has given since can be added to those
+    /// here, and both tables be what one would have been.
+    pub fn may_learn(&self, other: &Self, from: usize) -> bool {
+        let new: Vec<Space> = self.unknown(other, from).map(|entry| entry.space).collect();
+        let both = |pool: Pool, space| pool.count + new.iter().filter(|new| **new == space).count();
+        let Limits { answered, most, refused, .. } = self.settings.limits;
+        let fits = both(self.answered, Space::Answered) <= answered
+            && both(self.refused, Space::Refused) <= refused
+            && both(self.log, Space::Log) <= most;
+        self.is_unfolded() && other.is_unfolded() && fits
+    }
+
+    /// Adds these keys.
+    pub fn learn(&mut self, other: &Self, from: usize) {
+        let new: Vec<(Space, usize, Arc<RouteKey>)> =
+            self.unknown(other, from).map(|entry| (entry.space, entry.method, Arc::clone(&entry.key))).collect();
+        for (space, method, key) in new {
+            let id = self.insert(space, method, &key.path);
+            Arc::make_mut(&mut self.entries[id as usize].key).streaming |= key.streaming;
+        }
+    }
+
+    fn unknown<'o>(&self, other: &'o Self, from: usize) -> impl Iterator<Item = &'o Entry> {
+        let is_new = |entry: &&Entry| self.find(entry.space, entry.method, entry.key.path.as_bytes()).is_none();
+        other.entries.iter().skip(from).filter(is_new)
+    }
+
     /// The number for another table's key, for merging. Then, too, look at [`Router::due`].
     pub fn adopt(&mut self, key: &RouteKey) -> RouteId {
         let method = method_number(key.method.as_bytes());

@@ -50,6 +50,8 @@ use crate::route::RouteId;
 use crate::route::table::Router;
 use crate::time::Timestamp;
 
+pub mod known;
+
 /// Makes a service's router: its templates differ, its rules do not.
 pub type Routers = Arc<dyn Fn(Option<&str>) -> Router + Send + Sync>;
 
@@ -817,31 +819,6 @@ impl Snapshot {
                 steps.lines(second, desk, &here);
             }
         }
-    }
-
-    /// Hands the desks over, without a figure, to [`Snapshot::know_routes`] of the next recording. Nothing more can be
-    /// recorded here; what was recorded keeps its names.
-    pub fn hand_over(&mut self) -> Vec<Desk> {
-        let bare = |era: &Era| Era { version: era.version.clone(), since: era.since, ..Era::default() };
-        let desk = |desk: &mut Desk| Desk {
-            service: desk.service.clone(),
-            layer: desk.layer,
-            router: {
-                let names = desk.router.names();
-                std::mem::replace(&mut desk.router, names)
-            },
-            eras: desk.eras.iter().map(bare).collect(),
-            last_version: desk.last_version.clone(),
-            last_since: desk.last_since,
-            last_era: desk.last_era,
-            lanes: desk.eras.iter().map(|_| Vec::new()).collect(),
-        };
-        self.desks.iter_mut().map(desk).collect()
-    }
-
-    /// Begins with what another recording knew of routes. Nothing may have been recorded yet.
-    pub fn know_routes(&mut self, known: Vec<Desk>) {
-        self.desks = known;
     }
 
     /// Makes everything recorded visible to the readers below.

@@ -5,6 +5,8 @@
 //! where a law is about cutting at whole pieces.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
@@ -33,8 +35,9 @@ use vitalog::drive::sequence::Parts;
 use vitalog::line::split::Block;
 use vitalog::line::split::Position;
 use vitalog::line::split::Splitter;
+use vitalog::stats::slots::Slot;
 use vitalog::stats::snapshot::Plan;
-use vitalog::stats::steps::Example;
+use vitalog::stats::snapshot::SlotLines;
 use vitalog::stats::stored;
 use vitalog::stats::summary::sum_up;
 use vitalog::time::Timestamp;
@@ -62,42 +65,63 @@ fn analyze_by(by_route: bool, arguments: &[String], threads: usize, chunk: u64) 
 
 /// Every second that is told of when the same is read in the order of time, and the report where `keep` has one.
 fn followed(arguments: &[String], threads: usize, chunk: u64, keep: Keep) -> (Vec<String>, Value) {
+    let (seconds, report) = followed_by_parts(arguments, threads, chunk, keep);
+    (seconds.told, report)
+}
+
+fn followed_by_parts(arguments: &[String], threads: usize, chunk: u64, keep: Keep) -> (Seconds, Value) {
     let seconds = RefCell::new(Seconds::default());
     let read = |ask: &Ask<'_>| read_judged_in_chunks(ask, chunk, keep, &mut *seconds.borrow_mut());
     let (report, _) = read_by(true, arguments, threads, &read);
-    (seconds.into_inner().0, report)
+    (seconds.into_inner(), report)
 }
 
-/// All that a follower is told, as text.
+/// All that a follower is told, as text; the parts of a second added up.
 #[derive(Default)]
-struct Seconds(Vec<String>);
+struct Seconds {
+    told: Vec<String>,
+    /// The most parts that a second had.
+    parts: usize,
+}
 
 impl Follower for Seconds {
     fn second(&mut self, parts: &Parts<'_>) {
+        let mut groups: BTreeMap<String, Slot> = BTreeMap::new();
+        let mut lines: BTreeMap<String, SlotLines> = BTreeMap::new();
+        let (mut raised, mut examples, mut turns) = (Vec::new(), BTreeMap::<_, Vec<String>>::new(), BTreeSet::new());
+        let second = parts.first().map_or(0, |(step, _)| step.second);
         for (step, all) in parts {
+            assert_eq!(second, step.second);
             let desk = |at: u16| &all.desks()[usize::from(at)];
-            let name = |at: u16| (desk(at).service.as_deref(), desk(at).layer);
-            let groups: Vec<String> = step
-                .groups
-                .iter()
-                .map(|(key, slot)| {
-                    let version = desk(key.desk).eras[usize::from(key.era)].name();
-                    let route = desk(key.desk).router.key(key.route);
-                    format!("{:?} {version:?} {route:?} {:?} {:?} {slot:?}", name(key.desk), key.auth, key.cache)
-                })
-                .collect();
-            let lines: Vec<String> = step.lines.iter().map(|(at, lines)| format!("{:?} {lines:?}", name(*at))).collect();
-            let examples: Vec<String> = step.examples.iter().map(Example::line).collect();
-            let turns: Vec<String> = all.doings().turns().map(|turn| format!("{turn:?}")).collect();
-            let raised = step.raised.iter().map(|raise| format!("{raise:?}")).collect();
-            for told in [groups, lines, raised, examples, turns] {
-                self.0.push(format!("{}: {told:#?}", step.second));
+            let name = |at: u16| format!("{:?}", (desk(at).service.as_deref(), desk(at).layer));
+            for (key, slot) in &step.groups {
+                let version = desk(key.desk).eras[usize::from(key.era)].name();
+                let route = desk(key.desk).router.key(key.route);
+                let group = format!("{} {version:?} {route:?} {:?} {:?}", name(key.desk), key.auth, key.cache);
+                let whole = groups.entry(group).or_insert_with(|| Slot::new(second));
+                whole.add(slot);
+                whole.tidy();
             }
+            for (at, here) in &step.lines {
+                lines.entry(name(*at)).or_default().add(here);
+            }
+            raised.extend(step.raised.iter().map(|raise| format!("{raise:?}")));
+            for example in &step.examples {
+                examples.entry(&example.service).or_default().push(example.line());
+            }
+            let here = all.doings().turns().filter(|turn| turn.at.second() == i64::from(second));
+            turns.extend(here.map(|turn| format!("{turn:?}")));
         }
+        // As many as one part keeps.
+        for lines in examples.values_mut() {
+            lines.truncate(2);
+        }
+        self.parts = self.parts.max(parts.len());
+        self.told.push(format!("{second}:\n{groups:#?}\n{lines:#?}\n{raised:#?}\n{examples:#?}\n{turns:#?}"));
     }
 
     fn renamed(&mut self, service: Option<&str>, method: &str, path: &str) {
-        self.0.push(format!("{service:?} {method} {path} renamed"));
+        self.told.push(format!("{service:?} {method} {path} renamed"));
     }
 }
 
@@ -396,7 +420,7 @@ fn a_sample_read_in_the_order_of_time_gives_the_same_report_and_seconds_on_any_n
     for (name, arguments) in samples() {
         let (report, _) = analyze(&arguments, 1, CHUNK);
         let (one, _) = followed(&arguments, 1, CHUNK, Keep::All);
-        for (threads, chunk) in [(1, 1), (2, CHUNK), (5, 1)] {
+        for (threads, chunk) in [(1, 400), (2, CHUNK), (5, 400), (2, 3000)] {
             for keep in [Keep::All, Keep::Seconds] {
                 let (many, own) = followed(&arguments, threads, chunk, keep);
                 let differs = difference(&report, &own).filter(|_| keep == Keep::All);
@@ -541,14 +565,14 @@ fn one_second_longer_than_many_stretches_is_told_whole() {
     let arguments = [folder.path("app.log").to_str().unwrap().to_string()];
     for threads in [1, 3] {
         for keep in [Keep::All, Keep::Seconds] {
-            let (seconds, report) = followed(&arguments, threads, 1, keep);
-            let groups: Vec<&String> = seconds.iter().filter(|told| told.contains("statuses")).collect();
-            let requests = |told: &&String| {
-                let (_, rest) = told.split_once("statuses: [(200, ").unwrap();
-                rest.split_once(')').unwrap().0.parse::<u64>().unwrap()
-            };
-            assert!(groups.len() > 6, "only {} stretches", groups.len());
-            assert_eq!(40_000, groups.iter().map(requests).sum::<u64>());
+            let (seconds, report) = followed_by_parts(&arguments, threads, 300_000, keep);
+            assert!(seconds.parts > 6, "only {} stretches", seconds.parts);
+            assert_eq!(2, seconds.told.len());
+            for (told, count) in seconds.told.iter().zip(["39000", "1000"]) {
+                let (_, statuses) = told.split_once("statuses: [").unwrap();
+                let numbers: Vec<&str> = statuses.split_whitespace().take(3).collect();
+                assert_eq!(["(", "200,", &format!("{count},")], numbers[..]);
+            }
             assert_eq!(40_000, report["input"]["sources"][0]["requests"]);
         }
     }
@@ -707,6 +731,20 @@ proptest! {
             prop_assert_eq!(None, difference(&one, &analyze(&arguments, threads, chunk).0), "{} threads", threads);
             let (merged, _) = analyze_by(false, &arguments, threads, chunk);
             prop_assert_eq!(None, difference(&one, &merged), "{} threads, slots of services", threads);
+        }
+    }
+
+    #[test]
+    fn hundreds_of_stretches_before_their_turn_tell_the_same_seconds(
+        pieces in prop::collection::vec(piece(), 1..600),
+        chunk in 150_u64..9000,
+    ) {
+        let folder = Folder::new();
+        folder.write("app.log", written(&pieces).0);
+        let arguments = [folder.path("app.log").to_str().unwrap().to_string()];
+        let (one, _) = followed(&arguments, 1, chunk, Keep::Seconds);
+        for threads in [2, 7] {
+            prop_assert_eq!(None, first_apart(&one, &followed(&arguments, threads, chunk, Keep::Seconds).0));
         }
     }
 
