@@ -436,6 +436,24 @@ mod tests {
     }
 
     #[test]
+    fn damaged_data_gives_as_much_however_it_is_read() {
+        let long: Vec<u8> =
+            (0..90_000_u32).flat_map(|n| format!("line {}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect();
+        for pack in [gzip, zstd, bzip2] {
+            let mut content = pack(&long);
+            let length = content.len();
+            content[length / 2..length * 3 / 4].fill(0x55);
+            let (bytes, error) = all(&mut opened(content.clone()), 1 << 20);
+            assert!(error.is_some() && bytes.len() > 100_000, "{}", bytes.len());
+            for (head, step) in [(0, 1000), (0, 64 << 10), (300_000, 70_000), (1, 100_000)] {
+                let mut archive = opened(content.clone());
+                archive.head(head);
+                assert_eq!(bytes.len(), all(&mut archive, step).0.len(), "{head} ahead, by {step}");
+            }
+        }
+    }
+
+    #[test]
     fn an_error_while_looking_ahead_is_told_after_the_bytes() {
         let mut archive = opened(gzip(TEXT)[..40].to_vec());
         let seen = archive.head(1000).to_vec();

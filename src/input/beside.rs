@@ -12,10 +12,10 @@ use std::thread;
 
 use crate::input::unpack::Source;
 
-/// Bytes unpacked at a time.
-const PIECE: usize = 256 << 10;
+/// Bytes unpacked at a time, as many as a decoder gives.
+const PIECE: usize = 64 << 10;
 /// Pieces that may wait between unpacking and parsing.
-const AHEAD: usize = 4;
+const AHEAD: usize = 16;
 
 /// The other side of the thread.
 struct Beside {

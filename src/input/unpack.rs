@@ -15,6 +15,8 @@ use lzma_rust2::XzReader;
 const PACKED_BUFFER: usize = 128 << 10;
 /// The most memory an xz dictionary may take, in KiB.
 const XZ_LIMIT_KIB: u32 = 128 << 10;
+/// Bytes asked for at once from a decoder; as many always have room in `line/split.rs`.
+const STEP: usize = 64 << 10;
 /// Bytes looked at for the form of packing.
 pub(crate) const MAGIC: usize = 10;
 
@@ -57,13 +59,14 @@ impl Packing {
     /// The plain bytes of `packed`.
     pub(crate) fn unpack(self, packed: impl Read + Send + 'static) -> io::Result<Source> {
         let packed = BufReader::with_capacity(PACKED_BUFFER, packed);
-        Ok(match self {
-            Self::Plain => Box::new(packed),
+        let source: Source = match self {
+            Self::Plain => return Ok(Box::new(packed)),
             Self::Gzip => Box::new(Members { member: Some(GzDecoder::new(packed)) }),
             Self::Zstd => Box::new(zstd::Decoder::with_buffer(packed)?),
             Self::Bzip2 => Box::new(MultiBzDecoder::new(packed)),
             Self::Xz => Box::new(XzReader::new_mem_limit(packed, true, XZ_LIMIT_KIB)),
-        })
+        };
+        Ok(Box::new(Even { source, kept: Vec::new(), given: 0 }))
     }
 }
 
@@ -71,6 +74,34 @@ impl Packing {
 pub(crate) fn decode_utf16(encoded: impl Read + Send + 'static, unit: fn([u8; 2]) -> u16) -> Source {
     let packed = BufReader::with_capacity(PACKED_BUFFER, encoded);
     Box::new(Utf16 { packed, unit, high: None, out: Vec::new(), given: 0 })
+}
+
+/// A decoder that is asked for the same number of bytes each time, whoever reads in whatever steps: where data is damaged
+/// it keeps back what it had unpacked for the step at hand, and as much is to be had however a file is read.
+struct Even {
+    source: Source,
+    /// One step, for who asks for less.
+    kept: Vec<u8>,
+    given: usize,
+}
+
+impl Read for Even {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.kept.len() {
+            if let Some(step) = buffer.get_mut(..STEP) {
+                return self.source.read(step);
+            }
+            self.kept.resize(STEP, 0);
+            self.given = STEP;
+            let count = self.source.read(&mut self.kept)?;
+            self.kept.truncate(count);
+            self.given = 0;
+        }
+        let mut waiting = self.kept.get(self.given..).unwrap_or_default();
+        let count = waiting.read(buffer)?;
+        self.given += count;
+        Ok(count)
+    }
 }
 
 /// The members of a gzip file, one behind the other; zero bytes between and behind them are padding.
