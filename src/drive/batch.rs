@@ -1,10 +1,12 @@
 //! Archives read to their end: files over threads, guesses checked, snapshots merged.
 //!
-//! Small and packed files are walked whole, one thread each. A large plain file is cut into chunks that all threads share
+//! Small files are walked whole, one thread each, packed ones unpacked beside. A large plain file is cut into chunks that all threads share
 //! (`queue.rs`). A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
 //! without counting; when the file is done every guess is held against what the chunk before really left open. If one
 //! differs the file is walked again in one go: nothing is ever counted on a wrong guess. In the same way each file of a
-//! rotated set begins as if nothing were open, and is walked again if something was.
+//! rotated set begins as if nothing were open, and is walked again if something was. A large packed file is one thread's
+//! until others have nothing else to do: then they take part in it (`packed.rs`). What cannot be read twice, standard
+//! input and pipes, is walked whole.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::book::Book;
+use super::packed::READERS;
+use super::packed::worth;
 use super::pipeline::Carry;
 use super::pipeline::Settings;
 use super::pipeline::Walk;
@@ -93,13 +97,16 @@ pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
     let opened: Vec<Opened> = job.files.iter().map(|_| Opened::default()).collect();
     let tasks = tasks(job);
     let expected: Vec<usize> = tasks.iter().map(Vec::len).collect();
-    let threads = job.threads.min(expected.iter().sum());
+    let useful = tasks.iter().flatten().map(|task| if let Task::Packed { .. } = task { READERS } else { 1 });
+    let threads = job.threads.min(useful.sum());
+    let packed = |task: &Task| matches!(task, Task::Packed { .. }).then(|| task.file());
+    let packed: Vec<usize> = tasks.iter().flatten().filter_map(packed).collect();
     let queue = Queue::new(tasks, threads);
     let (send, shares) = mpsc::channel::<Share>();
     let mut joiner = Joiner::new(job, &opened, expected);
     thread::scope(|scope| {
         for _ in 0..threads {
-            let (send, opened, queue) = (send.clone(), &opened, &queue);
+            let (send, opened, queue, packed) = (send.clone(), &opened, &queue, &packed);
             scope.spawn(move || {
                 let mut worker = Worker::new(job, opened, send);
                 let mut last = None;
@@ -108,6 +115,10 @@ pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
                     last = Some(task);
                 }
                 worker.send();
+                for &file in packed {
+                    // who took the task tells of errors
+                    worker.packed(file).ok();
+                }
             });
         }
         drop(send);
@@ -118,18 +129,20 @@ pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
     joiner.end()
 }
 
-/// The tasks of each file: large plain files are cut; everything else is one task.
+/// The tasks of each file: large plain files are cut; everything else is one task, in a large packed one many take part.
 fn tasks(job: &Job<'_>) -> Vec<Vec<Task>> {
     let of_file = |(file, of): (usize, &File)| {
-        let length =
-            (job.threads > 1 && of.path.as_os_str() != "-").then(|| Archive::open(&of.path).ok()?.plain_len()).flatten();
-        let chunks = length.filter(|_| of.skip == 0).and_then(|length| {
-            // a file of a few chunks is shared out evenly
-            let even = length / job.threads.max(1) as u64;
-            let chunk = even.clamp(SMALLEST.min(job.chunk), job.chunk);
-            (length >= 2 * chunk).then(|| (length, length.div_ceil(chunk)))
-        });
-        let borders = chunks.and_then(|(length, shares)| line_starts(&of.path, length, shares).ok());
+        // a pipe's first bytes can be had but once
+        let regular = of.path.as_os_str() != "-" && of.path.is_file() && of.skip == 0;
+        let archive = (regular && job.threads > 1).then(|| Archive::open(&of.path).ok()).flatten();
+        let Some(archive) = archive else { return vec![Task::Whole { file }] };
+        let Some(length) = archive.plain_len() else {
+            let packed = of.path.metadata().map_or(0, |m| m.len());
+            return vec![if worth(packed, job.chunk) { Task::Packed { file } } else { Task::Whole { file } }];
+        };
+        // a file of a few chunks is shared out evenly
+        let chunk = (length / job.threads as u64).clamp(SMALLEST.min(job.chunk), job.chunk);
+        let borders = (length >= 2 * chunk).then(|| line_starts(&of.path, length, length.div_ceil(chunk)).ok()).flatten();
         match borders {
             Some(borders) => borders.windows(2).map(|b| Task::Chunk { file, from: b[0], to: b[1] }).collect(),
             None => vec![Task::Whole { file }],
@@ -191,7 +204,7 @@ impl<'a> Joiner<'a> {
         if let Some(form) = &form
             && !holds(before, &shares, self.job.settings.lateness_us)
         {
-            shares = vec![walk_again(self.job, file, form, before.cloned())];
+            shares = vec![walk_again(self.job, file, form, before.cloned(), &mut self.book)];
         }
         let overlaps = before.and_then(|b| b.newest).zip(form.as_ref().and_then(|f| f.first_time));
         let overlaps = overlaps.is_some_and(|(newest, first)| newest.0 - first.0 > OVERLAP_US);

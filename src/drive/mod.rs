@@ -11,6 +11,7 @@ pub mod examples;
 pub mod fetch;
 pub mod judge;
 pub mod live;
+mod packed;
 pub mod pipeline;
 mod queue;
 pub mod sequence;

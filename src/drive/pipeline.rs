@@ -210,6 +210,16 @@ impl Rests {
             _ => true,
         }
     }
+
+    /// What a walk relied on that went on with what `next` tells of.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            on_last: self.on_last || next.on_last && !self.dated,
+            oldest: self.oldest.into_iter().chain(next.oldest).min(),
+            dated: self.dated || next.dated,
+        }
+    }
 }
 
 /// One source's walk. Counts into one snapshot from its first line to its last.
@@ -290,13 +300,15 @@ impl Walk {
 
     /// From here on counts anew, into another snapshot: what came before was a run-up.
     pub fn begin_counting(&mut self) {
-        let count = &mut self.count;
-        count.intake = Intake::default();
-        count.events.clear();
-        count.recent.clear();
-        (count.keep_until, count.line) = (KEEP_LINES, 0);
-        count.rests = Rests::default();
-        count.whose.clear();
+        drop(self.take_events());
+        self.begin_piece();
+        self.count.whose.clear();
+    }
+
+    /// From here on tells anew what it read and relied on: what came before was another piece of the same snapshot.
+    pub fn begin_piece(&mut self) {
+        self.count.intake = Intake::default();
+        self.count.rests = Rests::default();
     }
 
     /// Takes what must be settled in order, and how many lines (but those of tracebacks) it spans.
@@ -919,6 +931,13 @@ impl Event {
     fn line(&self) -> u64 {
         match self {
             Self::Lifecycle { at, .. } | Self::Failed { at, .. } | Self::Raised { at, .. } => at.line,
+        }
+    }
+
+    /// Its line is counted from so many lines earlier.
+    pub fn shift(&mut self, lines: u64) {
+        match self {
+            Self::Lifecycle { at, .. } | Self::Failed { at, .. } | Self::Raised { at, .. } => at.line += lines,
         }
     }
 }

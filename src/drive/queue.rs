@@ -64,7 +64,7 @@ mod tests {
 
     fn from(task: Option<Task>) -> Option<u64> {
         task.map(|task| match task {
-            Task::Whole { .. } => 99,
+            Task::Whole { .. } | Task::Packed { .. } => 99,
             Task::Chunk { from, .. } => from,
         })
     }

@@ -1,4 +1,4 @@
-//! One thread's share of the work: whole files, and chunks of large ones.
+//! One thread's share of the work: whole files, chunks of large ones, and part in packed ones.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -8,6 +8,7 @@ use super::batch::Job;
 use super::batch::empty;
 use super::book::Book;
 use super::clock;
+use super::packed::Packed;
 use super::pipeline::Carry;
 use super::pipeline::Event;
 use super::pipeline::Rests;
@@ -24,11 +25,11 @@ use crate::stats::snapshot::Snapshot;
 use crate::time::Timestamp;
 
 /// Bytes walked before a chunk to learn what is open at its beginning; a chunk's length at most.
-const RUN_UP: u64 = 64 << 10;
+pub(super) const RUN_UP: u64 = 64 << 10;
 /// Bytes looked at to find out a source's form.
 pub(super) const HEAD: usize = 256 << 10;
 /// The most events a piece may hold back before it must be walked in order.
-const EVENTS: usize = 100_000;
+pub(super) const EVENTS: usize = 100_000;
 /// As many events are settled at a time where nothing came before: memory stays flat, and standard input can be read
 /// but once.
 const SETTLED: usize = 256;
@@ -38,6 +39,11 @@ const SETTLED: usize = 256;
 pub(super) enum Task {
     /// A file from its beginning to its end.
     Whole {
+        /// Which.
+        file: usize,
+    },
+    /// A large file that can only be read from its beginning, and opened again.
+    Packed {
         /// Which.
         file: usize,
     },
@@ -55,7 +61,7 @@ pub(super) enum Task {
 impl Task {
     pub(super) fn file(&self) -> usize {
         match self {
-            Self::Whole { file } | Self::Chunk { file, .. } => *file,
+            Self::Whole { file } | Self::Packed { file } | Self::Chunk { file, .. } => *file,
         }
     }
 
@@ -69,11 +75,13 @@ impl Task {
 }
 
 /// A file's form, found by the first thread that needs it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Opened {
     found: OnceLock<Result<Arc<SourceForm>, Error>>,
     /// Of a history's first file: whether any of its files shows that a proxy wrote them.
     proxied: OnceLock<bool>,
+    /// Of a packed file: what all who read it share.
+    packed: OnceLock<Result<Packed, Error>>,
 }
 
 impl Opened {
@@ -110,12 +118,18 @@ pub(super) struct Share {
     pub(super) book: Option<Book>,
 }
 
+impl Share {
+    pub(super) fn new(job: &Job<'_>, file: usize) -> Self {
+        Self { file, snapshot: empty(job), pieces: Vec::new(), error: None, book: None }
+    }
+}
+
 /// One contiguous run of a file.
 pub(super) struct Piece {
     pub(super) from: u64,
     /// What was guessed to be open at its beginning; `None` for the beginning of a file.
-    start: Option<Carry>,
-    rests: Rests,
+    pub(super) start: Option<Carry>,
+    pub(super) rests: Rests,
     pub(super) end: Carry,
     pub(super) intake: Intake,
     pub(super) events: Vec<Event>,
@@ -125,6 +139,25 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// One piece of both, where `next` begins where this ends. It has overflowed where `next` does not stand on this.
+    pub(super) fn then(mut self, next: Self, lateness_us: i64) -> Self {
+        let follows = next.may_follow(&self.end, self.end.newest, lateness_us);
+        let events = next.events.into_iter().map(|mut event| {
+            event.shift(self.lines);
+            event
+        });
+        self.events.extend(events);
+        self.intake.add(&next.intake);
+        let newest = self.end.newest.max(next.end.newest);
+        Self {
+            rests: self.rests.then(next.rests),
+            end: Carry { newest, ..next.end },
+            lines: self.lines + next.lines,
+            overflowed: self.overflowed || next.overflowed || !follows || self.events.len() > EVENTS,
+            ..self
+        }
+    }
+
     /// Whether it stands on what really came before: `before` was left open, `newest` was the newest request.
     pub(super) fn may_follow(&self, before: &Carry, newest: Option<Timestamp>, lateness_us: i64) -> bool {
         let guess = self.start.as_ref();
@@ -182,15 +215,14 @@ impl<'a> Worker<'a> {
         if !self.last.replace(*task).is_some_and(|last| task.follows(&last)) {
             self.send();
         }
-        let mut share = self.share.take().unwrap_or_else(|| Share {
-            file,
-            snapshot: empty(self.job),
-            pieces: Vec::new(),
-            error: None,
-            book: None,
-        });
+        let mut share = self.share.take().unwrap_or_else(|| Share::new(self.job, file));
         let walked = match task {
             Task::Whole { .. } => self.whole(file, &mut share),
+            Task::Packed { .. } => match self.packed(file) {
+                // it hands its shares over itself
+                Ok(()) => return,
+                Err(error) => Err(error),
+            },
             Task::Chunk { from, to, .. } => self.chunk(file, *from, *to, &mut share),
         };
         if let Err(error) = walked {
@@ -199,6 +231,18 @@ impl<'a> Worker<'a> {
             share.pieces.push(Piece::nothing(u64::MAX));
         }
         self.share = Some(share);
+    }
+
+    /// Takes part in a packed file, as long as anything of it is left.
+    pub(super) fn packed(&self, file: usize) -> Result<(), Error> {
+        let open = || {
+            let mut archive = open(self.job, file)?;
+            let form = self.form(file, &mut archive);
+            Ok(Packed::new(self.job, file, form, archive))
+        };
+        let packed = self.opened[file].packed.get_or_init(open).as_ref().map_err(Error::clone)?;
+        packed.read(self.job, &self.send);
+        Ok(())
     }
 
     /// Hands over what was made so far.
@@ -236,7 +280,7 @@ impl<'a> Worker<'a> {
         });
         share.book = book;
         share.error = ended.err();
-        share.pieces.push(taken.piece(0, None, walk));
+        share.pieces.push(taken.piece(0, None, &mut walk));
         Ok(())
     }
 
@@ -247,8 +291,12 @@ impl<'a> Worker<'a> {
             Some(form) => form,
             None => self.form(file, &mut Archive::open(path)?),
         };
-        let mut walk = Walk::new(&self.job.settings, &form, None);
-        let start = if from == 0 { None } else { Some(self.run_up(file, from, &form, &mut walk)?) };
+        let (mut walk, start) = if from == 0 {
+            (Walk::new(&self.job.settings, &form, None), None)
+        } else {
+            let (walk, carry) = self.run_up(file, from, &form)?;
+            (walk, Some(carry))
+        };
         let mut taken = Taken::default();
         let ended = Blocks::new(Archive::open_range(path, from, to)?).each(|block| {
             walk.block(block, &mut share.snapshot);
@@ -256,12 +304,12 @@ impl<'a> Worker<'a> {
             taken.take(&mut walk, EVENTS);
         });
         share.error = share.error.take().or(ended.err());
-        share.pieces.push(taken.piece(from, start, walk));
+        share.pieces.push(taken.piece(from, start, &mut walk));
         Ok(())
     }
 
-    /// Walks a little of what comes before `from`, without counting: what is open there, by the look of it.
-    fn run_up(&self, file: usize, from: u64, form: &Arc<SourceForm>, walk: &mut Walk) -> Result<Carry, Error> {
+    /// A walk from `from` on, by a little of what comes before.
+    fn run_up(&self, file: usize, from: u64, form: &Arc<SourceForm>) -> Result<(Walk, Carry), Error> {
         let begin = from.saturating_sub(RUN_UP.min(self.job.chunk));
         let mut archive = Archive::open_range(&self.job.files[file].path, begin, from)?;
         let mut bytes = vec![0; usize::try_from(from - begin).unwrap_or(0)];
@@ -274,16 +322,22 @@ impl<'a> Worker<'a> {
         }
         let bytes = &bytes[..filled];
         let skip = if begin == 0 { Some(0) } else { memchr::memchr(b'\n', bytes).map(|at| at + 1) };
-        let carry = Carry { last: None, ..walk.carry() };
-        *walk = Walk::new(&self.job.settings, form, Some(carry));
-        if let Some(skip) = skip {
-            let mut muted = Snapshot::empty(self.job.plan.clone());
-            walk.block(&Block::new(&bytes[skip..], begin + skip as u64), &mut muted);
-        }
-        let carry = walk.carry();
-        walk.begin_counting();
-        Ok(carry)
+        let block = skip.map(|skip| Block::new(&bytes[skip..], begin + skip as u64));
+        Ok(guess(self.job, form, block.into_iter()))
     }
+}
+
+/// Walks a little of what comes before a piece, without counting: a walk from there on, and what is open by the look of it.
+pub(super) fn guess<'a>(job: &Job<'_>, form: &Arc<SourceForm>, before: impl Iterator<Item = Block<'a>>) -> (Walk, Carry) {
+    let carry = Carry { last: None, ..Walk::new(&job.settings, form, None).carry() };
+    let mut walk = Walk::new(&job.settings, form, Some(carry));
+    let mut muted = empty(job);
+    for block in before {
+        walk.block(&block, &mut muted);
+    }
+    let carry = walk.carry();
+    walk.begin_counting();
+    (walk, carry)
 }
 
 pub(super) fn open(job: &Job<'_>, file: usize) -> Result<Archive, Error> {
@@ -314,21 +368,21 @@ pub(super) fn behind(job: &Job<'_>, file: usize, mut archive: Archive) -> Result
 
 /// Events taken out of a walk while it goes on.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     events: Vec<Event>,
     lines: u64,
     overflowed: bool,
 }
 
 impl Taken {
-    fn take(&mut self, walk: &mut Walk, most: usize) {
+    pub(super) fn take(&mut self, walk: &mut Walk, most: usize) {
         self.overflowed |= walk.waiting_events() > most;
         if self.overflowed {
             drop(walk.take_events());
         }
     }
 
-    fn piece(mut self, from: u64, start: Option<Carry>, mut walk: Walk) -> Piece {
+    pub(super) fn piece(mut self, from: u64, start: Option<Carry>, walk: &mut Walk) -> Piece {
         let (events, lines) = walk.take_events();
         self.events.extend(events);
         Piece {
@@ -346,7 +400,7 @@ impl Taken {
 
 impl Piece {
     /// Of a file that could not be read.
-    fn nothing(from: u64) -> Self {
+    pub(super) fn nothing(from: u64) -> Self {
         Self {
             from,
             start: None,
@@ -360,9 +414,9 @@ impl Piece {
     }
 }
 
-/// Walks a file once more from its beginning to its end, with what really came before it.
-pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, before: Option<Carry>) -> Share {
-    let mut share = Share { file, snapshot: empty(job), pieces: Vec::new(), error: None, book: None };
+/// Walks a file once more from its beginning to its end, with what really came before it; events are settled in `book`.
+pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, before: Option<Carry>, book: &mut Book) -> Share {
+    let mut share = Share::new(job, file);
     let mut walk = Walk::new(&job.settings, form, before);
     let archive = match open(job, file).and_then(|archive| behind(job, file, archive)) {
         Ok(archive) => archive,
@@ -371,17 +425,15 @@ pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, bef
             return share;
         }
     };
-    // pieces small enough to hold their events; each ends where the next begins
-    let mut from = 0;
+    let archive = if job.threads > 1 { archive.unpacked_beside() } else { archive };
     let ended = Blocks::new(archive).each(|block| {
         walk.block(block, &mut share.snapshot);
-        if walk.waiting_events() > EVENTS / 2 {
+        if walk.waiting_events() >= SETTLED {
             let (events, lines) = walk.take_events();
-            share.pieces.push(Piece { events, lines, end: walk.carry(), ..Piece::nothing(from) });
-            from += 1;
+            book.settle(events, lines, &mut share.snapshot);
         }
     });
     share.error = ended.err();
-    share.pieces.push(Taken::default().piece(from, None, walk));
+    share.pieces.push(Taken::default().piece(0, None, &mut walk));
     share
 }

@@ -30,10 +30,18 @@ impl Blocks {
     /// # Errors
     /// What stopped the reading, once, after all that could be read; `Ok(None)` from then on.
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
+        self.next_within(usize::MAX)
+    }
+
+    /// The same, of `most` bytes and the rest of the line that stands there at most.
+    ///
+    /// # Errors
+    /// As [`Blocks::next_block`].
+    pub fn next_within(&mut self, most: usize) -> Result<Option<Block<'_>>, Error> {
         while !self.ended {
             // Asked first: a block that is returned is borrowed for good.
             if self.splitter.has_block() {
-                return Ok(self.splitter.next_block());
+                return Ok(self.splitter.next_within(most));
             }
             match self.archive.read(self.splitter.room()) {
                 Ok(0) => self.ended = true,

@@ -7,6 +7,7 @@
 pub mod ansi;
 pub mod blocks;
 pub mod join;
+pub mod parcel;
 pub mod split;
 pub mod unwrap;
 

@@ -176,11 +176,18 @@ impl Splitter {
 
     /// The next whole lines, or the mark of a line that is too long; `None` where more bytes are needed.
     pub fn next_block(&mut self) -> Option<Block<'_>> {
+        self.next_within(usize::MAX)
+    }
+
+    /// The same, of `most` bytes and the rest of the line that stands there at most.
+    pub fn next_within(&mut self, most: usize) -> Option<Block<'_>> {
         if !self.has_block() {
             return None;
         }
         if self.whole > self.start {
-            return Some(self.give(self.whole, false));
+            let near = self.start.saturating_add(most.max(1)) - 1;
+            let newline = self.buffer.get(near..self.whole).and_then(|rest| memchr(b'\n', rest));
+            return Some(self.give(newline.map_or(self.whole, |at| near + at + 1), false));
         }
         self.skipping = true;
         let mark = Block { bytes: b"", offset: self.offset, hole: self.hole, ends_inside: false, too_long: true };

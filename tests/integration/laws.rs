@@ -54,12 +54,12 @@ use crate::samples::expectations;
 const NOW: Timestamp = Timestamp(1_795_394_208_000_000);
 
 /// The report on what these arguments of `analyze` name, and the snapshot of it.
-fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
+pub(crate) fn analyze(arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
     analyze_by(true, arguments, threads, chunk)
 }
 
 /// The same, with slots kept for each route or for services alone: then the snapshot is of no use.
-fn analyze_by(by_route: bool, arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
+pub(crate) fn analyze_by(by_route: bool, arguments: &[String], threads: usize, chunk: u64) -> (Value, Vec<u8>) {
     read_by(by_route, arguments, threads, &|ask| read_in_chunks(ask, chunk))
 }
 
@@ -195,7 +195,7 @@ fn without_sources(mut report: Value) -> Value {
 }
 
 /// The first place where two reports differ, as a sentence; `None` where they are the same bytes.
-fn difference(expected: &Value, got: &Value) -> Option<String> {
+pub(crate) fn difference(expected: &Value, got: &Value) -> Option<String> {
     fn first(at: &str, expected: &Value, got: &Value) -> Option<String> {
         match (expected, got) {
             (Value::Object(left), Value::Object(right)) if left.keys().eq(right.keys()) => {
@@ -213,7 +213,7 @@ fn difference(expected: &Value, got: &Value) -> Option<String> {
 }
 
 /// Whether each line was counted as exactly one kind, and each request once.
-fn adds_up(report: &Value) -> Option<String> {
+pub(crate) fn adds_up(report: &Value) -> Option<String> {
     let count = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64).unwrap();
     let kinds = ["requests", "companion", "lifecycle", "traceback", "message", "malformed"];
     let kinds: u64 = kinds.iter().map(|kind| count(&format!("/input/{kind}"))).sum();
@@ -239,7 +239,7 @@ fn adds_up(report: &Value) -> Option<String> {
 }
 
 /// The arguments for each sample, without the chosen outputs.
-fn samples() -> Vec<(String, Vec<String>)> {
+pub(crate) fn samples() -> Vec<(String, Vec<String>)> {
     let absolute = |word: String| match word.strip_prefix("@samples/") {
         Some(rest) => format!("@{}", root().join("samples").join(rest).display()),
         None if word.starts_with("samples/") => root().join(word).display().to_string(),
@@ -251,7 +251,7 @@ fn samples() -> Vec<(String, Vec<String>)> {
 
 /// Lines that belong together, written by one process: they are never cut apart.
 #[derive(Debug, Clone, Copy)]
-enum Piece {
+pub(crate) enum Piece {
     Access,
     Pair,
     Raised,
@@ -261,7 +261,7 @@ enum Piece {
     Started,
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
+pub(crate) fn piece() -> impl Strategy<Value = Piece> {
     prop_oneof![
         10 => Just(Piece::Access),
         10 => Just(Piece::Pair),
@@ -304,7 +304,7 @@ const GROUP: &str = "  + Exception Group Traceback (most recent call last):
 
 impl Piece {
     /// Piece number `n`, written at its own second.
-    fn write(self, n: usize, log: &mut Vec<u8>) {
+    pub(crate) fn write(self, n: usize, log: &mut Vec<u8>) {
         let at = format!("2026-11-23 10:{:02}:{:02},{:03}", n / 600 % 60, n / 10 % 60, n % 10 * 100 + n % 7);
         let path = ["/products", "/orders/1842", "/users/44/orders", "/cart", "/health", "/wp-login.php"][n * 7 % 11 % 6];
         let method = if n.is_multiple_of(5) { "POST" } else { "GET" };
@@ -334,7 +334,7 @@ impl Piece {
 }
 
 /// A log of these pieces, and where each begins.
-fn written(pieces: &[Piece]) -> (Vec<u8>, Vec<usize>) {
+pub(crate) fn written(pieces: &[Piece]) -> (Vec<u8>, Vec<usize>) {
     let (mut log, mut starts) = (Vec::new(), Vec::new());
     for (n, piece) in pieces.iter().enumerate() {
         starts.push(log.len());
@@ -470,7 +470,7 @@ when = "max > 14ms over 1m"
 clear_for = "5s"
 "#;
 /// Combined, and microseconds.
-const MICROSECONDS: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s"#;
+pub(crate) const MICROSECONDS: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %(D)s"#;
 /// One that nothing sets off and that looks at latencies.
 const ABOUT_ONE_LATENCY: &str = r#"
 [[rule]]
@@ -626,9 +626,7 @@ fn a_rotated_file_beside_its_packed_copy_counts_once() {
     let folder = Folder::new();
     folder.write("logs/access.log.1", &log);
     let once = report(&folder.path("logs"));
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(&log).unwrap();
-    folder.write("logs/access.log.1.gz", packer.finish().unwrap());
+    folder.write("logs/access.log.1.gz", gzip(&log));
     let both = report(&folder.path("logs"));
     assert_eq!((Some(0), Some(1)), (once["input"]["duplicates"].as_u64(), both["input"]["duplicates"].as_u64()));
     assert_eq!(None, difference(&without_sources(once), &without_sources(both)));
@@ -655,6 +653,13 @@ fn a_rotated_set_gives_the_report_of_the_unrotated_file() {
     }
 }
 
+/// Packed.
+pub(crate) fn gzip(log: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(log).unwrap();
+    packer.finish().unwrap()
+}
+
 /// Samples of which wild logs are made.
 const SNIPPETS: [&str; 8] =
     ["uvicorn", "nginx-json", "docker-json", "cri", "journald-json", "syslog-rfc3164", "structlog-logfmt", "compose"];
@@ -672,7 +677,7 @@ fn a_quiet_day_of_a_rotated_set_counts_with_the_rest() {
 }
 
 /// Bytes that have something of a log: pieces of samples, repeated, cut and mixed with noise.
-fn wild() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn wild() -> impl Strategy<Value = Vec<u8>> {
     let snippet = (select(&SNIPPETS[..]), any::<u16>(), 1_usize..900).prop_map(|(name, at, length)| {
         let log = fs::read(root().join(format!("samples/{name}.log"))).unwrap();
         let from = usize::from(at) * 37 % log.len();

@@ -27,6 +27,8 @@ mod layering;
 mod live;
 /// `init` and `check`.
 mod measure;
+/// One packed file over several threads: the report is that of one thread.
+mod packed;
 /// Lines as people paste them into bug reports: what each is, and never a figure it does not say.
 mod pasted;
 /// How the tests run the program. Holds no tests.
