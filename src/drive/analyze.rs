@@ -269,18 +269,20 @@ impl Held {
 /// A beginning so long is a file's own.
 const SURE: u64 = 1024;
 
-fn head_of(path: &Path) -> Option<Vec<u8>> {
-    if path.as_os_str() == "-" {
+/// A file that may be looked at beforehand: what is taken out of standard input or another pipe is gone.
+fn ahead(path: &Path) -> Option<Archive> {
+    if path.as_os_str() == "-" || !path.is_file() {
         return None;
     }
-    Some(Archive::open(path).ok()?.head(4096).to_vec())
+    Archive::open(path).ok()
+}
+
+fn head_of(path: &Path) -> Option<Vec<u8>> {
+    Some(ahead(path)?.head(4096).to_vec())
 }
 
 fn each_byte(path: &Path, mut take: impl FnMut(&[u8]) -> bool) -> Option<()> {
-    if path.as_os_str() == "-" {
-        return None;
-    }
-    let mut archive = Archive::open(path).ok()?;
+    let mut archive = ahead(path)?;
     let mut buffer = vec![0; 256 << 10];
     loop {
         let n = archive.read(&mut buffer).ok()?;

@@ -653,6 +653,26 @@ fn a_rotated_set_gives_the_report_of_the_unrotated_file() {
     }
 }
 
+#[test]
+fn a_pipe_with_a_name_is_read_from_its_first_byte_to_its_last() {
+    let log = fs::read(root().join("samples/nginx.log")).unwrap();
+    let folder = Folder::new();
+    folder.write("app.log", &log);
+    let whole = report(&folder.path("app.log"));
+    for content in [log.clone(), gzip(&log)] {
+        for threads in [1, 2] {
+            let (from, mut to) = std::io::pipe().unwrap();
+            // all of it has room in the pipe
+            to.write_all(&content).unwrap();
+            drop(to);
+            let name = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&from));
+            let (piped, _) = analyze(&[name], threads, CHUNK);
+            assert_eq!(None, difference(&whole["total"], &piped["total"]), "{threads} threads");
+            assert_eq!(whole["input"]["bytes"], piped["input"]["bytes"]);
+        }
+    }
+}
+
 /// Packed.
 pub(crate) fn gzip(log: &[u8]) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
