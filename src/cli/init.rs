@@ -4,6 +4,7 @@
 //! A promise is one that the past has kept with room to spare; a route's limit is twice its own p99, and above its p99.9.
 //! Each figure names its origin. The file is read back by the parser of every other command before anybody gets it.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Write;
@@ -63,7 +64,8 @@ pub fn init(typed: args::Init, around: &Environment<'_>) -> Result<Option<Exit>,
     let piped = reading.paths.is_empty();
     let analyze = args::Analyze::reading(reading, typed.talk);
     let Some(mut settings) = Settings::of(analyze, around)? else { return Ok(None) };
-    if piped || settings.paths.iter().any(|path| path == "-") {
+    let is_pipe = |path: &OsString| std::fs::metadata(path).is_ok_and(|what| !what.is_file() && !what.is_dir());
+    if piped || settings.paths.iter().any(|path| path == "-" || is_pipe(path)) {
         return Err(Error::usage("'init' reads its logs twice: name files, not a pipe".to_owned()));
     }
     let (summary, unread) = measure(&settings, around)?;

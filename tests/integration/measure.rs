@@ -48,6 +48,17 @@ fn what_was_measured_is_valid_and_silent_on_the_past_it_was_measured_on() {
 }
 
 #[test]
+fn a_pipe_is_refused_under_any_name_as_it_cannot_be_read_twice() {
+    let folder = Folder::new();
+    for name in ["-", "/dev/stdin"] {
+        let refused = run(&mut folder.vitalog(&["init", name]), Some(healthy().as_bytes()));
+        assert_eq!(Some(2), refused.code, "{name}");
+        assert_eq!("vitalog: 'init' reads its logs twice: name files, not a pipe\n", refused.err);
+        assert!(!folder.path("vitalog.toml").exists());
+    }
+}
+
+#[test]
 fn a_file_that_is_there_is_kept_unless_it_is_forced() {
     let folder = Folder::new();
     folder.write("app.log", healthy());
