@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc;
 
 use super::batch::Job;
@@ -58,6 +59,8 @@ impl Scout {
     pub(super) fn walk(self, job: &Job<'_>, opened: &[Opened], keep: Keep) -> Scouted {
         let Self { file, range, known, begun } = self;
         let mut share = Share { file, snapshot: recording(job, keep, known), pieces: Vec::new(), error: None, book: None };
+        // Only what is accepted has been read.
+        let job = &Job { progress: &|_| {}, settings: Arc::clone(&job.settings), plan: job.plan.clone(), ..*job };
         let walked = Worker::new(job, opened, mpsc::channel().0).chunk(file, range.0, range.1, &mut share);
         share.snapshot.flush();
         Scouted { file, range, begun, share: walked.map(|()| share) }

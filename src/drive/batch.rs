@@ -1,7 +1,7 @@
 //! Archives read to their end: files over threads, guesses checked, snapshots merged.
 //!
-//! Small files are walked whole, one thread each, packed ones unpacked beside. A large plain file is cut into chunks that all threads share
-//! (`queue.rs`). A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
+//! Small files are walked whole, one thread each, packed ones unpacked beside. A large plain file is cut into chunks that all
+//! threads share (`queue.rs`). A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
 //! without counting; when the file is done every guess is held against what the chunk before really left open. If one
 //! differs the file is walked again in one go: nothing is ever counted on a wrong guess. In the same way each file of a
 //! rotated set begins as if nothing were open, and is walked again if something was. A large packed file is one thread's
@@ -90,6 +90,8 @@ pub struct Told {
     pub part: Option<Snapshot>,
     /// It begins, by its times, before the older file of the same log ends.
     pub overlaps: bool,
+    /// Stretches of it that were walked before their turn; see `sequence`.
+    pub ahead: u64,
 }
 
 /// Reads everything. The snapshot is closed; the files' results are in their order.

@@ -87,7 +87,6 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         number: 0,
         heads: BinaryHeap::new(),
         fresh: Vec::new(),
-        judged: 0,
         total: empty(job),
         told: job.files.iter().map(|_| Told::default()).collect(),
     };
@@ -234,6 +233,8 @@ struct Reading {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
+/// Threads that walk stretches of one history before their turn: judging keeps no more busy.
+const SCOUTS: usize = 4;
 /// Seconds that are judged before somebody looks whether a reader waits.
 const AT_ONCE: usize = 64;
 
@@ -245,6 +246,8 @@ struct Stretch {
     next: Option<Step>,
     waiting: Waiting,
     told: Told,
+    /// The first second that was open when it began. What it tells of seconds before is late: it is told of in none.
+    from: u32,
     /// The first second that is still open; all are closed at the end.
     open: u32,
     ended: bool,
@@ -253,9 +256,14 @@ struct Stretch {
 impl Stretch {
     /// Goes on to the next second, if there is one.
     fn go_on(&mut self) -> Option<u32> {
-        let done = self.next.take().unwrap_or_default();
-        self.next = self.snapshot.next_step(&mut self.waiting, done);
-        self.next.as_ref().map(|step| step.second)
+        loop {
+            let done = self.next.take().unwrap_or_default();
+            self.next = self.snapshot.next_step(&mut self.waiting, done);
+            match self.next.as_ref().map(|step| step.second) {
+                Some(second) if second < self.from => {}
+                second => return second,
+            }
+        }
     }
 }
 
@@ -280,13 +288,16 @@ impl<'a> Reader<'a> {
             next: None,
             waiting: Waiting::default(),
             told: Told::default(),
+            from: 0,
             open: 0,
             ended: false,
         };
         self.begin(&mut stretch);
         match (self.reading.take(), self.form.clone()) {
             (Some(reading), Some(form)) => self.walk(reading, &form, &mut stretch),
-            (_, form) if self.files.is_empty() && self.ranges.is_empty() => self.finish(form.as_ref(), &mut stretch),
+            (_, form) if stretch.told.error.is_none() && self.files.is_empty() && self.ranges.is_empty() => {
+                self.finish(form.as_ref(), &mut stretch);
+            }
             _ => {}
         }
         stretch.snapshot.close();
@@ -355,6 +366,7 @@ impl<'a> Reader<'a> {
         if !follows || !self.known.learn(&snapshot, &scouted.begun) {
             return None;
         }
+        (self.job.progress)(piece.intake.bytes);
         self.book.settle(piece.events, piece.lines, &mut snapshot);
         snapshot.close();
         let newest = newest.max(piece.end.newest);
@@ -364,7 +376,8 @@ impl<'a> Reader<'a> {
             snapshot,
             next: None,
             waiting: Waiting::default(),
-            told: Told { intake: piece.intake, ..Told::default() },
+            told: Told { intake: piece.intake, ahead: 1, ..Told::default() },
+            from: 0,
             open: first_open(newest, lateness_us),
             ended: false,
         })
@@ -447,8 +460,6 @@ struct Sequence<'a> {
     heads: BinaryHeap<Reverse<(u32, u64)>>,
     /// Stretches whose seconds are still to be put in order, by number.
     fresh: Vec<u64>,
-    /// Seconds before it are judged.
-    judged: u32,
     total: Snapshot,
     told: Vec<Told>,
 }
@@ -472,7 +483,7 @@ impl<'a> Sequence<'a> {
         let idle = self.is_idle();
         let (ahead, lane) = (self.ahead.as_mut()?, self.lanes.first()?);
         let known = &lane.reader.as_ref()?.known;
-        let little = lane.waiting + ahead.begun() < AHEAD + self.job.threads;
+        let little = lane.waiting + ahead.begun() < AHEAD + self.job.threads.min(SCOUTS);
         if little || (idle && ahead.begun() == 0) { ahead.scout(known) } else { None }
     }
 
@@ -532,12 +543,14 @@ impl<'a> Sequence<'a> {
     fn put(&mut self, at: usize, mut stretch: Stretch) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
         lane.ended = stretch.ended;
+        stretch.from = lane.open;
         lane.open = lane.open.max(stretch.open);
         lane.file = stretch.file.or(lane.file);
         stretch.file = lane.file;
         lane.waiting += 1;
         if let Some(told) = stretch.file.and_then(|file| self.told.get_mut(file)) {
             told.intake.add(&stretch.told.intake);
+            told.ahead += stretch.told.ahead;
             told.error = told.error.take().or(stretch.told.error.take());
         }
         self.stretches.insert(self.number, (at, stretch));
@@ -577,13 +590,11 @@ impl<'a> Sequence<'a> {
             }
             // Threads answer in any order; histories have one.
             here.sort_by_key(|number| (self.stretches.get(number).map(|stretch| stretch.0), *number));
-            if next >= self.judged {
-                let stretches = here.iter().filter_map(|number| self.stretches.get(number));
-                let parts: SmallVec<[(&Step, &Snapshot); 4]> =
-                    stretches.filter_map(|(_, s)| Some((s.next.as_ref()?, &s.snapshot))).collect();
-                follower.second(&parts);
-                self.judged = next + 1;
-            }
+            let stretches = here.iter().filter_map(|number| self.stretches.get(number));
+            let parts: SmallVec<[(&Step, &Snapshot); 4]> =
+                stretches.filter_map(|(_, s)| Some((s.next.as_ref()?, &s.snapshot))).collect();
+            follower.second(&parts);
+            drop(parts);
             for number in &here {
                 let Some((_, stretch)) = self.stretches.get_mut(number) else { continue };
                 if let Some(next) = stretch.go_on() {

@@ -528,12 +528,15 @@ mod tests {
         }
 
         #[test]
-        fn the_first_uuid_is_where_a_walk_over_segments_finds_it(path in "(/?([a-z]{0,9}|[0-9a-fA-F]{8}-[0-9a-f]{4}-[0-9]{4}-[0-9a-fg]{4}-[0-9a-f]{12}|[0-9a-f-]{35,37}|[a-f]{8}-\\PC|[0-9]{36}|%)){0,7}") {
+        fn the_first_uuid_is_where_a_walk_over_segments_finds_it(
+            path in "(/?([a-z]{0,9}|([0-9a-fA-F]{4}){2}(-[0-9a-fg]{4}){3}-[0-9a-f]{12}|[0-9a-f-]{35,37}|[a-f]{8}-\\PC|[0-9]{36}|%)){0,7}",
+        ) {
             let bytes = path.as_bytes();
             let (mut at, mut want) = (0, None);
             for (number, segment) in bytes.split(|b| *b == b'/').enumerate() {
-                let dashes = |(i, b): (usize, &u8)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() };
-                if number > 0 && segment.len() == 36 && segment.iter().enumerate().all(dashes) {
+                let is_dash = |(i, b): (usize, &u8)| (*b == b'-') == matches!(i, 8 | 13 | 18 | 23);
+                let digits = segment.iter().all(|b| *b == b'-' || b.is_ascii_hexdigit());
+                if number > 0 && segment.len() == 36 && digits && segment.iter().enumerate().all(is_dash) {
                     want = Some((at, at + 36));
                     break;
                 }

@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use clap::Parser;
 use jiff::tz::TimeZone;
@@ -29,6 +31,9 @@ use vitalog::drive::analyze::Read;
 use vitalog::drive::analyze::read_in_chunks;
 use vitalog::drive::analyze::read_judged_in_chunks;
 use vitalog::drive::batch::CHUNK;
+use vitalog::drive::batch::File;
+use vitalog::drive::batch::Job;
+use vitalog::drive::sequence;
 use vitalog::drive::sequence::Follower;
 use vitalog::drive::sequence::Keep;
 use vitalog::drive::sequence::Parts;
@@ -575,6 +580,84 @@ fn one_second_longer_than_many_stretches_is_told_whole() {
             }
             assert_eq!(40_000, report["input"]["sources"][0]["requests"]);
         }
+    }
+}
+
+/// A line of a logger, some tenths of a second after ten in the morning.
+fn logged(tenths: i64, logger: &str, message: &str) -> String {
+    let at = Timestamp(1_795_428_000_000_000 + tenths * 100_000);
+    let (second, milli) = (at.second().rem_euclid(86_400), tenths.rem_euclid(10) * 100);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("2026-11-23 {hour:02}:{minute:02}:{second:02},{milli:03} - {logger} - INFO - {message}\n")
+}
+
+#[test]
+fn lines_that_come_late_are_told_of_alike_whoever_is_ahead() {
+    let mut log = String::new();
+    for n in 0..6_000 {
+        log += &logged(n, "uvicorn.access", "127.0.0.1:4 - \"GET /a HTTP/1.1\" 200");
+        if n > 1_000 && n % 40 == 7 {
+            log += &logged(n - 900, "app", "KeyError: 'late by a minute and a half'");
+        }
+    }
+    let folder = Folder::new();
+    folder.write("app.log", log);
+    let arguments = [folder.path("app.log").to_str().unwrap().to_string()];
+    let (one, _) = followed(&arguments, 1, 9_000, Keep::Seconds);
+    assert_eq!(600, one.len(), "each second once");
+    for threads in [1, 2, 4, 2, 4, 2, 4] {
+        assert_eq!(None, first_apart(&one, &followed(&arguments, threads, 9_000, Keep::Seconds).0), "{threads} threads");
+    }
+}
+
+#[test]
+fn a_route_goes_under_another_name_at_the_same_line_whoever_is_ahead() {
+    let letters =
+        |n: i64| -> String { (0..4).map(|i| char::from(b'a' + u8::try_from(n / 20_i64.pow(i) % 20).unwrap())).collect() };
+    let mut log = String::new();
+    for n in 0..9_000 {
+        let status = if n > 3_500 && n % 5 == 0 { 500 } else { 200 };
+        let message = format!("127.0.0.1:4 - \"GET /page/{} HTTP/1.1\" {status}", letters(n));
+        log += &logged(n * 3, "uvicorn.access", &message);
+    }
+    let folder = Folder::new();
+    folder.write("app.log", log);
+    let arguments = [folder.path("app.log").to_str().unwrap().to_string()];
+    for chunk in [130_000, 300_000] {
+        let (one, _) = followed(&arguments, 1, chunk, Keep::Seconds);
+        assert!(one.iter().any(|told| told.contains("renamed")));
+        for threads in [2, 4] {
+            let (many, _) = followed(&arguments, threads, chunk, Keep::Seconds);
+            assert_eq!(None, first_apart(&one, &many), "{threads} threads, stretches of {chunk}");
+        }
+    }
+}
+
+#[test]
+fn stretches_of_an_ordinary_log_are_walked_before_their_turn() {
+    let log: String = (0..9_000).map(|n| logged(n, "uvicorn.access", "127.0.0.1:4 - \"GET /a HTTP/1.1\" 200")).collect();
+    let folder = Folder::new();
+    folder.write("app.log", log);
+    let arguments = [folder.path("app.log").to_str().unwrap().to_string()];
+    let settings = settings(&arguments);
+    let file = File { path: folder.path("app.log"), shown: "app.log".to_owned(), history: 0, skip: 0 };
+    for (threads, fewest) in [(1, 0), (2, 40)] {
+        let read = AtomicU64::new(0);
+        let job = Job {
+            files: std::slice::from_ref(&file),
+            settings: prepare::reading(&settings).unwrap().into(),
+            plan: prepare::plan(&settings).unwrap(),
+            now: NOW,
+            threads,
+            chunk: 10_000,
+            keep_parts: false,
+            progress: &|bytes| {
+                read.fetch_add(bytes, Ordering::Relaxed);
+            },
+        };
+        let (_, told) = sequence::run(&job, Keep::Seconds, &mut Seconds::default());
+        assert!(told[0].ahead >= fewest && (threads > 1 || told[0].ahead == 0), "{} of some 80", told[0].ahead);
+        assert_eq!(told[0].intake.bytes, read.into_inner(), "each byte is progress once");
     }
 }
 
