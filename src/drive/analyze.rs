@@ -269,20 +269,12 @@ impl Held {
 /// A beginning so long is a file's own.
 const SURE: u64 = 1024;
 
-/// A file that may be looked at beforehand: what is taken out of standard input or another pipe is gone.
-fn ahead(path: &Path) -> Option<Archive> {
-    if path.as_os_str() == "-" || !path.is_file() {
-        return None;
-    }
-    Archive::open(path).ok()
-}
-
 fn head_of(path: &Path) -> Option<Vec<u8>> {
-    Some(ahead(path)?.head(4096).to_vec())
+    Some(Archive::beforehand(path)?.head(4096).to_vec())
 }
 
 fn each_byte(path: &Path, mut take: impl FnMut(&[u8]) -> bool) -> Option<()> {
-    let mut archive = ahead(path)?;
+    let mut archive = Archive::beforehand(path)?;
     let mut buffer = vec![0; 256 << 10];
     loop {
         let n = archive.read(&mut buffer).ok()?;

@@ -1,12 +1,12 @@
 //! Archives read to their end: files over threads, guesses checked, snapshots merged.
 //!
-//! Small files are walked whole, one thread each, packed ones unpacked beside. A large plain file is cut into chunks that all
-//! threads share (`queue.rs`). A chunk begins with a guess of what is open at its beginning, made by walking a short run-up before it
-//! without counting; when the file is done every guess is held against what the chunk before really left open. If one
-//! differs the file is walked again in one go: nothing is ever counted on a wrong guess. In the same way each file of a
-//! rotated set begins as if nothing were open, and is walked again if something was. A large packed file is one thread's
-//! until others have nothing else to do: then they take part in it (`packed.rs`). What cannot be read twice, standard
-//! input and pipes, is walked whole.
+//! Small files are walked whole, one thread each, packed ones unpacked beside. A large plain file is cut into chunks that
+//! all threads share (`queue.rs`). A chunk begins with a guess of what is open at its beginning, made by walking a short
+//! run-up before it without counting; when the file is done every guess is held against what the chunk before really left
+//! open. If one differs the file is walked again in one go: nothing is ever counted on a wrong guess. In the same way each
+//! file of a rotated set begins as if nothing were open, and is walked again if something was. A large packed file is one
+//! thread's until others have nothing else to do: then they take part in it (`packed.rs`). What cannot be read twice,
+//! standard input and pipes, is walked whole.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -134,9 +134,7 @@ pub fn run(job: &Job<'_>) -> (Snapshot, Vec<Told>) {
 /// The tasks of each file: large plain files are cut; everything else is one task, in a large packed one many take part.
 fn tasks(job: &Job<'_>) -> Vec<Vec<Task>> {
     let of_file = |(file, of): (usize, &File)| {
-        // a pipe's first bytes can be had but once
-        let regular = of.path.as_os_str() != "-" && of.path.is_file() && of.skip == 0;
-        let archive = (regular && job.threads > 1).then(|| Archive::open(&of.path).ok()).flatten();
+        let archive = (of.skip == 0 && job.threads > 1).then(|| Archive::beforehand(&of.path)).flatten();
         let Some(archive) = archive else { return vec![Task::Whole { file }] };
         let Some(length) = archive.plain_len() else {
             let packed = of.path.metadata().map_or(0, |m| m.len());

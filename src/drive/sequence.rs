@@ -270,10 +270,9 @@ impl Stretch {
 impl<'a> Reader<'a> {
     /// Its lane. Where there are several, its first lines tell from when on it is needed.
     fn lane(self: Box<Self>, alone: bool) -> Lane<'a> {
-        let first = self.files.front().copied().filter(|file| !alone && self.job.files[*file].path.as_os_str() != "-");
-        let begins = first.and_then(|file| {
+        let begins = self.files.front().filter(|_| !alone).and_then(|file| {
             let worker = Worker::new(self.job, self.opened, mpsc::channel().0);
-            let form = worker.form(file, &mut open(self.job, file).ok()?);
+            let form = worker.form(*file, &mut Archive::beforehand(&self.job.files[*file].path)?);
             Some(first_open(form.first_time, self.job.settings.lateness_us))
         });
         Lane { reader: Some(self), ended: false, open: begins.unwrap_or(0), file: None, waiting: 0 }

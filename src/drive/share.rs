@@ -200,7 +200,8 @@ impl<'a> Worker<'a> {
             let first = files.clone().next().unwrap_or(file);
             let shows = |other: usize| {
                 let path = &self.job.files[other].path;
-                other != file && Archive::open(path).is_ok_and(|mut a| look(self.job, other, &mut a).layer == Layer::Edge)
+                let head = (other != file).then(|| Archive::beforehand(path)).flatten();
+                head.is_some_and(|mut archive| look(self.job, other, &mut archive).layer == Layer::Edge)
             };
             if *self.opened[first].proxied.get_or_init(|| files.any(shows)) {
                 form.layer = Layer::Edge;

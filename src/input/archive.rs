@@ -50,6 +50,13 @@ impl Archive {
         Self::new(name, Box::new(file), regular.map(|m| m.len()))
     }
 
+    /// A file opened to be looked at before it is read. `None` where that would take away what can be had but once, as of
+    /// standard input (`-`) and any other pipe, and where it cannot be opened.
+    pub fn beforehand(path: &Path) -> Option<Self> {
+        let again = path.as_os_str() != "-" && path.is_file();
+        again.then(|| Self::open(path).ok()).flatten()
+    }
+
     /// Standard input.
     ///
     /// # Errors

@@ -287,8 +287,7 @@ struct Whole {
 }
 
 fn head_of(path: &Path) -> Vec<u8> {
-    let regular = path.metadata().is_ok_and(|m| m.is_file());
-    Archive::open(path).ok().filter(|_| regular).map(|mut archive| archive.head(HEAD).to_vec()).unwrap_or_default()
+    Archive::beforehand(path).map(|mut archive| archive.head(HEAD).to_vec()).unwrap_or_default()
 }
 
 /// True where another head begins as this one, or this as another, and both tell enough to be believed.
@@ -313,7 +312,7 @@ fn hash_of_first(path: &Path, length: u64) -> Option<[u64; 2]> {
 /// Of up to `limit` unpacked bytes; what cannot be read is left out.
 fn digest_of(path: &Path, limit: u64) -> Digest {
     let mut digest = Digest::new();
-    let Ok(mut archive) = Archive::open(path) else { return digest };
+    let Some(mut archive) = Archive::beforehand(path) else { return digest };
     let mut buffer = vec![0; 256 << 10];
     loop {
         let room = usize::try_from(limit - digest.len()).unwrap_or(usize::MAX).min(buffer.len());

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::PipeReader;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -742,16 +744,28 @@ fn a_pipe_with_a_name_is_read_from_its_first_byte_to_its_last() {
     let folder = Folder::new();
     folder.write("app.log", &log);
     let whole = report(&folder.path("app.log"));
-    for content in [log.clone(), gzip(&log)] {
-        for threads in [1, 2] {
+    let filled = |content: &[u8], count: usize| {
+        let one = || {
             let (from, mut to) = std::io::pipe().unwrap();
             // all of it has room in the pipe
-            to.write_all(&content).unwrap();
-            drop(to);
-            let name = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&from));
-            let (piped, _) = analyze(&[name], threads, CHUNK);
-            assert_eq!(None, difference(&whole["total"], &piped["total"]), "{threads} threads");
-            assert_eq!(whole["input"]["bytes"], piped["input"]["bytes"]);
+            to.write_all(content).unwrap();
+            from
+        };
+        let pipes: Vec<PipeReader> = (0..count).map(|_| one()).collect();
+        let names: Vec<String> = pipes.iter().map(|pipe| format!("/dev/fd/{}", pipe.as_raw_fd())).collect();
+        (pipes, names)
+    };
+    for content in [log.clone(), gzip(&log)] {
+        for (threads, count) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
+            let (_open, names) = filled(&content, count);
+            let (piped, _) = analyze(&names, threads, CHUNK);
+            for (source, name) in piped["input"]["sources"].as_array().unwrap().iter().zip(&names) {
+                let read = ["bytes", "lines", "requests"].map(|key| &source[key]);
+                assert_eq!(["bytes", "lines", "requests"].map(|key| &whole["input"]["sources"][0][key]), read, "{name}");
+            }
+            let (_open, names) = filled(&content, count);
+            let (_, judged) = followed(&names, threads, CHUNK, Keep::All);
+            assert_eq!(None, difference(&piped["total"], &judged["total"]), "{threads} threads");
         }
     }
 }
