@@ -96,7 +96,8 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let asked = Arc::new(Mutex::new(asked));
         let (answer, answers) = mpsc::channel::<Done<'_>>();
         let alone = readers.len() == 1;
-        for _ in 0..if alone { job.threads } else { job.threads.min(readers.len()) } {
+        let threads = if alone { job.threads.min(SCOUTS) } else { job.threads.min(readers.len()) };
+        for _ in 0..threads {
             let (asked, answer, opened) = (Arc::clone(&asked), answer.clone(), &opened);
             scope.spawn(move || {
                 loop {
@@ -121,7 +122,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let mut busy = 0;
         'reading: loop {
             // Those that are furthest behind hold all others up.
-            while busy < job.threads {
+            while busy < threads {
                 let next = sequence.furthest_behind().map(Work::Advance);
                 let Some(work) = next.or_else(|| sequence.scout().map(Box::new).map(Work::Scout)) else { break };
                 if ask.send(work).is_err() {
@@ -233,7 +234,7 @@ struct Reading {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
-/// Threads that walk stretches of one history before their turn: judging keeps no more busy.
+/// Threads that read one history: judging keeps no more busy.
 const SCOUTS: usize = 4;
 /// Seconds that are judged before somebody looks whether a reader waits.
 const AT_ONCE: usize = 64;
