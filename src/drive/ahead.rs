@@ -58,7 +58,7 @@ impl Scout {
     /// Walks it.
     pub(super) fn walk(self, job: &Job<'_>, opened: &[Opened], keep: Keep) -> Scouted {
         let Self { file, range, known, begun } = self;
-        let mut share = Share { file, snapshot: recording(job, keep, known), pieces: Vec::new(), error: None, book: None };
+        let mut share = Share::new(file, recording(job, keep, known));
         // Only what is accepted has been read.
         let job = &Job { progress: &|_| {}, settings: Arc::clone(&job.settings), plan: job.plan.clone(), ..*job };
         let walked = Worker::new(job, opened, mpsc::channel().0).chunk(file, range.0, range.1, &mut share);

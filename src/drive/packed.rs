@@ -14,6 +14,7 @@ use std::sync::PoisonError;
 use std::sync::mpsc::Sender;
 
 use super::batch::Job;
+use super::batch::empty;
 use super::book::Book;
 use super::pipeline::Walk;
 use super::share::EVENTS;
@@ -112,7 +113,7 @@ impl Packed {
         if !self.join() {
             return;
         }
-        let mut share = Share::new(job, self.file);
+        let mut share = Share::new(self.file, empty(job));
         let (mut portion, mut before) = (Portion::default(), None);
         while self.take(job, &mut portion) {
             before = Some(self.walk(job, &portion, before, &mut share));
@@ -253,7 +254,7 @@ mod tests {
             borders: Arc::from([]),
             by_route: true,
         });
-        Share { file: 0, snapshot, pieces: Vec::new(), error: None, book: None }
+        Share::new(0, snapshot)
     }
 
     #[test]

@@ -119,8 +119,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) fn new(job: &Job<'_>, file: usize) -> Self {
-        Self { file, snapshot: empty(job), pieces: Vec::new(), error: None, book: None }
+    pub(super) fn new(file: usize, snapshot: Snapshot) -> Self {
+        Self { file, snapshot, pieces: Vec::new(), error: None, book: None }
     }
 }
 
@@ -216,7 +216,7 @@ impl<'a> Worker<'a> {
         if !self.last.replace(*task).is_some_and(|last| task.follows(&last)) {
             self.send();
         }
-        let mut share = self.share.take().unwrap_or_else(|| Share::new(self.job, file));
+        let mut share = self.share.take().unwrap_or_else(|| Share::new(file, empty(self.job)));
         let walked = match task {
             Task::Whole { .. } => self.whole(file, &mut share),
             Task::Packed { .. } => match self.packed(file) {
@@ -417,7 +417,7 @@ impl Piece {
 
 /// Walks a file once more from its beginning to its end, with what really came before it; events are settled in `book`.
 pub(super) fn walk_again(job: &Job<'_>, file: usize, form: &Arc<SourceForm>, before: Option<Carry>, book: &mut Book) -> Share {
-    let mut share = Share::new(job, file);
+    let mut share = Share::new(file, empty(job));
     let mut walk = Walk::new(&job.settings, form, before);
     let archive = match open(job, file).and_then(|archive| behind(job, file, archive)) {
         Ok(archive) => archive,

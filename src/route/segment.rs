@@ -492,6 +492,12 @@ mod tests {
         assert_eq!(format!("{}/…", format!("/{}", "b".repeat(60)).repeat(4)), long);
     }
 
+    /// The segments behind a slash, and where each begins.
+    fn segments(path: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+        let begins = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at + 1);
+        begins.map(|at| (at, path[at..].split(|b| *b == b'/').next().unwrap_or_default()))
+    }
+
     proptest! {
         #[test]
         fn words_passed_over_change_nothing(path in "(/?([a-z]{0,12}|2026-11-23|[a-z0-9]{60,66}|[0-9]{1,9}|[A-Za-z0-9_.-]{1,5}|[0-9a-f]{15,17}|a@b\\.cc|[ -~]{0,4})){0,9}(/[a-z]){0,17}") {
@@ -511,15 +517,9 @@ mod tests {
         #[test]
         fn the_first_number_is_where_a_walk_over_segments_finds_it(path in "(/?([a-z]{0,9}|[0-9]{1,20}|[0-9]{60,66}|[0-9]x|\\PC|%2F|%37|%)){0,7}(/[a-z]){0,17}(/[0-9]{1,3})?") {
             let bytes = path.as_bytes();
-            let (mut at, mut want) = (0, None);
-            for (number, segment) in bytes.split(|b| *b == b'/').enumerate() {
-                if number > 0 && segment.first().is_some_and(u8::is_ascii_digit) {
-                    let is_number = segment.iter().all(u8::is_ascii_digit) && segment.len() <= LONGEST_SEGMENT;
-                    want = is_number.then_some((at, at + segment.len()));
-                    break;
-                }
-                at += segment.len() + 1;
-            }
+            let want = segments(bytes).find(|(_, segment)| segment.first().is_some_and(u8::is_ascii_digit));
+            let is_number = |segment: &[u8]| segment.iter().all(u8::is_ascii_digit) && segment.len() <= LONGEST_SEGMENT;
+            let want = want.filter(|(_, segment)| is_number(segment)).map(|(at, segment)| (at, at + segment.len()));
             prop_assert_eq!(want, first_number(bytes));
             if let Some((from, to)) = want.filter(|_| path.len() < 100) {
                 let other = format!("{}7{}", &path[..from], &path[to..]);
@@ -532,16 +532,12 @@ mod tests {
             path in "(/?([a-z]{0,9}|([0-9a-fA-F]{4}){2}(-[0-9a-fg]{4}){3}-[0-9a-f]{12}|[0-9a-f-]{35,37}|[a-f]{8}-\\PC|[0-9]{36}|%)){0,7}",
         ) {
             let bytes = path.as_bytes();
-            let (mut at, mut want) = (0, None);
-            for (number, segment) in bytes.split(|b| *b == b'/').enumerate() {
+            let is_one = |segment: &[u8]| {
                 let is_dash = |(i, b): (usize, &u8)| (*b == b'-') == matches!(i, 8 | 13 | 18 | 23);
                 let digits = segment.iter().all(|b| *b == b'-' || b.is_ascii_hexdigit());
-                if number > 0 && segment.len() == 36 && digits && segment.iter().enumerate().all(is_dash) {
-                    want = Some((at, at + 36));
-                    break;
-                }
-                at += segment.len() + 1;
-            }
+                segment.len() == 36 && digits && segment.iter().enumerate().all(is_dash)
+            };
+            let want = segments(bytes).find(|(_, segment)| is_one(segment)).map(|(at, _)| (at, at + 36));
             prop_assert_eq!(want, first_uuid(bytes));
             if let Some((from, to)) = want.filter(|_| path.len() < 200) {
                 let other = format!("{}0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5B{}", &path[..from], &path[to..]);

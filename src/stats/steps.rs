@@ -128,6 +128,13 @@ pub(super) struct Moment {
     pub(super) status: u16,
 }
 
+impl Moment {
+    /// The answer's bytes; 0 where not logged.
+    fn bytes(&self) -> u64 {
+        if self.bytes == NOT { 0 } else { u64::from(self.bytes) }
+    }
+}
+
 /// Stands for a figure that was not logged.
 pub(super) const NOT: u32 = u32::MAX;
 /// Exceptions between two fetches, at most; those beyond are counted in totals alone.
@@ -298,7 +305,7 @@ impl Alike {
             }
             if let Some(kind) = kinds.get_mut(last) {
                 kind.2 += 1;
-                kind.3 += if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
+                kind.3 += moment.bytes();
             }
         }
         kinds.sort_unstable();
@@ -363,7 +370,7 @@ impl Waiting {
             }
             let slot = slot_of(step, key(first.group));
             for moment in of_group {
-                let bytes = if moment.bytes == NOT { 0 } else { u64::from(moment.bytes) };
+                let bytes = moment.bytes();
                 if moment.latency_us == NOT || self.without_latencies {
                     slot.count(moment.status, 1, bytes);
                 } else {

@@ -27,7 +27,6 @@ use crate::verdict::lens::Kind;
 use crate::verdict::lens::Lens;
 use crate::verdict::lens::Plan;
 use crate::verdict::lens::Scope;
-use crate::verdict::lens::share;
 use crate::verdict::notice::Decision;
 use crate::verdict::notice::Known;
 use crate::verdict::notice::Situation;
@@ -303,8 +302,8 @@ impl Engine {
             for (lens, subjects) in self.plan.lenses.iter().zip(&service.subjects) {
                 for (at, subject) in lens.budgets.iter().flat_map(|b| subjects.iter().map(move |s| (b, s))) {
                     let objective = &self.plan.objectives[at.objective];
-                    let period = share(&lens.columns, subject.meter.sum(at.period), at.bad, at.all);
-                    let recent = share(&lens.columns, subject.meter.sum(at.recent), at.bad, at.all);
+                    let period = at.shares.of(subject.meter.sum(at.period));
+                    let recent = at.shares.of(subject.meter.sum(at.recent));
                     let observed_s = service.course(self.now).observed_s();
                     let left = left(objective, period, observed_s);
                     all.push(Budget {
@@ -485,10 +484,11 @@ impl Step<'_> {
             }
             _ => None,
         };
-        let told_anew = telling.filter(|telling| *telling != firing.telling);
-        let is_new = told_anew.is_some();
-        firing.telling = told_anew.unwrap_or_else(|| std::mem::replace(&mut firing.telling, Telling::Untold));
-        is_over(hot.change) || matches!(hot.change, Change::Fired(_)) || is_new
+        let changed = telling.as_ref().is_some_and(|telling| *telling != firing.telling);
+        if let Some(telling) = telling {
+            firing.telling = telling;
+        }
+        is_over(hot.change) || matches!(hot.change, Change::Fired(_)) || changed
     }
 
     /// Puts an alert back where it stands, or away where it is over: then others that it held back are let go.
@@ -591,7 +591,7 @@ impl Step<'_> {
                 facts.slower_than_us = promise.slower_than_us;
                 (facts.bad, facts.judged, facts.period_s) = (at(*bad), at(*all), Some(promise.period_s));
                 if let Some(budget) = lens.budgets.iter().find(|b| b.objective == *objective) {
-                    let sum = |place| share(&lens.columns, subject.meter.sum(place), *bad, *all);
+                    let sum = |place| budget.shares.of(subject.meter.sum(place));
                     facts.budget_left = left(promise, sum(budget.period), course.observed_s());
                     facts.exhausted_in_s = facts.budget_left.and_then(|l| exhausted_in_s(promise, l, sum(budget.recent)));
                 }

@@ -17,7 +17,6 @@ use crate::verdict::figure::Column;
 use crate::verdict::figure::Columns;
 use crate::verdict::figure::Formula;
 use crate::verdict::figure::needs_latency;
-use crate::verdict::figure::number;
 use crate::verdict::figure::wanted;
 use crate::verdict::promise::Objective;
 use crate::verdict::promise::Row;
@@ -85,10 +84,8 @@ pub struct BudgetAt {
     pub period: Place,
     /// Its last hour.
     pub recent: Place,
-    /// What is bad.
-    pub bad: Column,
-    /// Of all these.
-    pub all: Column,
+    /// Where bad and all stand in a window.
+    pub shares: Shares,
 }
 
 /// One rule, or the rows of one severity of one promise.
@@ -136,7 +133,7 @@ pub enum Kind {
         /// Of all these.
         all: Column,
         /// Where both stand in a window.
-        at: (At, At),
+        shares: Shares,
         /// Each row with its long and its short window.
         rows: Vec<(Row, Place, Place)>,
     },
@@ -245,11 +242,8 @@ impl Judge {
                 Read { reading: read_window(rule, formula, *errors, meter.sum(*place)), ..observed }
             }
             Kind::Silence { rule } => self.read_silence(rule, course),
-            Kind::Burn { at: (bad, all), rows: table, .. } => {
-                let share = |place| {
-                    let sum = meter.sum(place);
-                    Share { bad: bad.number(sum), all: all.number(sum) }
-                };
+            Kind::Burn { shares, rows: table, .. } => {
+                let share = |place| shares.of(meter.sum(place));
                 let table = table.iter().map(|(row, long, short)| {
                     let wake = course.first.saturating_add(row.long_s.div_ceil(2));
                     (stand(row, share(*long), share(*short), course.observed_s()), wake)
@@ -322,13 +316,12 @@ impl Judge {
                 window_s: course.silent_s(),
                 place: None,
             },
-            Kind::Burn { at: (bad, all), rows: table, .. } => {
+            Kind::Burn { shares, rows: table, .. } => {
                 let at = usize::try_from(rows.trailing_zeros()).unwrap_or(0);
                 let Some((row, _, short)) = table.get(at).or(table.first()) else {
                     return Seen { value: None, limit: 0.0, window_s: 0, place: None };
                 };
-                let sum = meter.sum(*short);
-                let value = Share { bad: bad.number(sum), all: all.number(sum) }.ratio();
+                let value = shares.of(meter.sum(*short)).ratio();
                 Seen { value, limit: row.limit, window_s: row.short_s, place: Some(*short) }
             }
         }
@@ -368,9 +361,23 @@ impl Judge {
     }
 }
 
-/// Bad and all of a window.
-pub fn share(columns: &Columns, sum: &Sum, bad: Column, all: Column) -> Share {
-    Share { bad: number(columns, sum, bad), all: number(columns, sum, all) }
+/// Where bad and all of a promise stand in its windows.
+#[derive(Debug, Clone, Copy)]
+pub struct Shares {
+    bad: At,
+    all: At,
+}
+
+impl Shares {
+    /// Their places among `columns`, which must hold both.
+    fn new(columns: &Columns, bad: Column, all: Column) -> Self {
+        Self { bad: At::of(columns, bad), all: At::of(columns, all) }
+    }
+
+    /// Bad and all of one window.
+    pub fn of(&self, sum: &Sum) -> Share {
+        Share { bad: self.bad.number(sum), all: self.all.number(sum) }
+    }
 }
 
 /// All lenses of a configuration, and what is to be said about it.
@@ -462,7 +469,8 @@ impl Plan {
         lens.columns.want(vec![bad, all, Column::Counted, Column::Errors]);
         let period = lens.layout.window(objective.period_s, false);
         let recent = lens.layout.window(3_600, false);
-        lens.budgets.push(BudgetAt { objective: at, period, recent, bad, all });
+        let shares = Shares::new(&lens.columns, bad, all);
+        lens.budgets.push(BudgetAt { objective: at, period, recent, shares });
         for severity in [Severity::Page, Severity::Ticket] {
             let rows: Vec<_> = table
                 .iter()
@@ -477,13 +485,7 @@ impl Plan {
                 severity,
                 cause: if objective.slower_than_us.is_some() { Cause::Latency } else { Cause::Errors },
                 timing: Timing { for_s: 0, clear_for_s: objective.clear_for_s },
-                kind: Kind::Burn {
-                    objective: at,
-                    bad,
-                    all,
-                    at: (At::of(&lens.columns, bad), At::of(&lens.columns, all)),
-                    rows,
-                },
+                kind: Kind::Burn { objective: at, bad, all, shares, rows },
             });
         }
     }
