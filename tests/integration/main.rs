@@ -19,12 +19,16 @@ mod explain;
 mod follow;
 /// `--fail-on`: conditions on figures, with and without windows.
 mod gate;
+/// Archives in the order of time: the same seconds and alerts, whatever the way of reading.
+mod judged;
 /// Chunks, threads, cuts, copies: whatever the way of reading, the report is the same.
 mod laws;
 /// No stage walks backwards, each crate uses its door, no file names a machine.
 mod layering;
 /// Logs followed through a pipe to their end: alerts and verdicts on deploys.
 mod live;
+/// Logs for laws: samples, pieces, noise. Holds no tests.
+mod logs;
 /// `init` and `check`.
 mod measure;
 /// One packed file over several threads: the report is that of one thread.

@@ -10,17 +10,17 @@ use proptest::prelude::*;
 use serde_json::Value;
 use vitalog::drive::batch::CHUNK;
 
-use crate::laws::MICROSECONDS;
-use crate::laws::Piece;
 use crate::laws::adds_up;
 use crate::laws::analyze;
 use crate::laws::analyze_by;
 use crate::laws::difference;
-use crate::laws::gzip;
-use crate::laws::piece;
-use crate::laws::samples;
-use crate::laws::wild;
-use crate::laws::written;
+use crate::logs::MICROSECONDS;
+use crate::logs::Piece;
+use crate::logs::gzip;
+use crate::logs::piece;
+use crate::logs::samples;
+use crate::logs::wild;
+use crate::logs::written;
 use crate::program::Folder;
 use crate::program::root;
 
