@@ -92,8 +92,10 @@ pub fn play(settings: &Settings, setup: &judge::Setup, now: Timestamp) -> Result
         state: None,
         progress: &|bytes| progress.advance(bytes),
     };
+    let judge = Judge::new(setup);
     let mut player = Player {
-        judge: Judge::new(setup),
+        by_route: judge.looks_at_routes(),
+        judge,
         timeline: Timeline::default(),
         given: deploys::given(settings, now)?,
         deploys: Deploys::default(),
@@ -126,6 +128,8 @@ const TURNS: usize = 1_000;
 /// Judges the seconds of an archive, and notes what comes of it.
 struct Player<'a> {
     judge: Judge,
+    /// Some rule looks at routes each by itself.
+    by_route: bool,
     timeline: Timeline,
     given: Vec<Mark>,
     deploys: Deploys,
@@ -139,14 +143,14 @@ struct Player<'a> {
 
 impl Follower for Player<'_> {
     fn second(&mut self, parts: &Parts<'_>) {
-        note(&mut self.timeline, parts, self.errors, self.include_probes);
+        self.note(parts);
         self.mark(parts);
         let told = self.judge.steps(parts);
         self.take(told);
     }
 
     fn looks(&self) -> Looks {
-        let blames = (!self.judge.looks_at_routes()).then(|| self.errors.clone());
+        let blames = (!self.by_route).then(|| self.errors.clone());
         Looks { blames, latencies: self.judge.looks_at_latencies() }
     }
 
@@ -185,6 +189,36 @@ impl Player<'_> {
         }
     }
 
+    /// Notes the second's requests and errors by service, and by route where alerts may be about one.
+    fn note(&mut self, parts: &Parts<'_>) {
+        for (step, all) in parts {
+            let desks = all.desks();
+            self.timeline.passed(step.second);
+            let mut here: SmallVec<[(u16, u64, u64); 4]> = SmallVec::new();
+            for (key, slot) in &step.groups {
+                let Some(desk) = desks.get(usize::from(key.desk)) else { continue };
+                let route = desk.router.key(key.route);
+                if route.probe && !self.include_probes {
+                    continue;
+                }
+                let bad = slot.statuses.iter().filter(|s| self.errors.is_error(s.0)).map(|s| u64::from(s.1)).sum();
+                let all = slot.requests();
+                match here.iter_mut().find(|h| h.0 == key.desk) {
+                    Some(own) => (own.1, own.2) = (own.1 + all, own.2 + bad),
+                    None => here.push((key.desk, all, bad)),
+                }
+                if bad > 0 && self.by_route {
+                    let route = format!("{} {}", route.method, route.path);
+                    self.timeline.minute(step.second, desk.service.as_deref(), Some(&route), all, bad);
+                }
+            }
+            for (desk, all, bad) in here {
+                let service = desks.get(usize::from(desk)).and_then(|d| d.service.as_deref());
+                self.timeline.minute(step.second, service, None, all, bad);
+            }
+        }
+    }
+
     /// Deploys that are known by the end of a second: an alert names the last one.
     fn mark(&mut self, parts: &Parts<'_>) {
         let Some(second) = parts.first().map(|(step, _)| step.second) else { return };
@@ -202,36 +236,6 @@ impl Player<'_> {
         for mark in self.deploys.settle(&self.given, self.turns.iter()) {
             let (service, mark) = shown(&mark);
             self.judge.deployed(service.as_deref(), mark);
-        }
-    }
-}
-
-/// Notes the second's requests and errors by service and route.
-fn note(timeline: &mut Timeline, parts: &Parts<'_>, errors: &ErrorRule, include_probes: bool) {
-    for (step, all) in parts {
-        let desks = all.desks();
-        timeline.passed(step.second);
-        let mut here: SmallVec<[(u16, u64, u64); 4]> = SmallVec::new();
-        for (key, slot) in &step.groups {
-            let Some(desk) = desks.get(usize::from(key.desk)) else { continue };
-            let route = desk.router.key(key.route);
-            if route.probe && !include_probes {
-                continue;
-            }
-            let bad = slot.statuses.iter().filter(|s| errors.is_error(s.0)).map(|s| u64::from(s.1)).sum();
-            let all = slot.requests();
-            match here.iter_mut().find(|h| h.0 == key.desk) {
-                Some(own) => (own.1, own.2) = (own.1 + all, own.2 + bad),
-                None => here.push((key.desk, all, bad)),
-            }
-            if bad > 0 {
-                let route = format!("{} {}", route.method, route.path);
-                timeline.minute(step.second, desk.service.as_deref(), Some(&route), all, bad);
-            }
-        }
-        for (desk, all, bad) in here {
-            let service = desks.get(usize::from(desk)).and_then(|d| d.service.as_deref());
-            timeline.minute(step.second, service, None, all, bad);
         }
     }
 }

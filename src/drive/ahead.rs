@@ -17,6 +17,7 @@ use super::share::Opened;
 use super::share::Share;
 use super::share::Worker;
 use crate::error::Error;
+use crate::stats::snapshot::Looks;
 use crate::stats::snapshot::known::Extent;
 use crate::stats::snapshot::known::Known;
 
@@ -56,9 +57,9 @@ pub(super) struct Scouted {
 
 impl Scout {
     /// Walks it.
-    pub(super) fn walk(self, job: &Job<'_>, opened: &[Opened], keep: Keep) -> Scouted {
+    pub(super) fn walk(self, job: &Job<'_>, opened: &[Opened], keep: Keep, looks: &Looks) -> Scouted {
         let Self { file, range, known, begun } = self;
-        let mut share = Share::new(file, recording(job, keep, known));
+        let mut share = Share::new(file, recording(job, keep, looks, known));
         // Only what is accepted has been read.
         let job = &Job { progress: &|_| {}, settings: Arc::clone(&job.settings), plan: job.plan.clone(), ..*job };
         let walked = Worker::new(job, opened, mpsc::channel().0).chunk(file, range.0, range.1, &mut share);

@@ -17,6 +17,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 use crate::stats::failures::FailureKey;
 use crate::stats::snapshot::Snapshot;
@@ -230,8 +231,9 @@ struct Recent {
     kinds: Vec<(FailureKey, Raised)>,
     /// When which of `kinds` came, in the order of coming.
     raised: VecDeque<(u32, usize)>,
-    /// By service and route.
-    lines: BTreeMap<(Option<String>, String), Lined>,
+    /// By service and route (`GET /items/{id}`).
+    lines: BTreeMap<Option<String>, BTreeMap<String, Lined>>,
+    word: String,
 }
 
 impl Recent {
@@ -279,22 +281,37 @@ impl Recent {
     }
 
     fn example(&mut self, second: u32, example: &Example) {
-        let name = (example.service.clone(), example.route.clone());
-        if self.lines.len() >= LINED && !self.lines.contains_key(&name) {
-            let newest = |lines: &Lined| lines.back().map_or(0, |line| line.0);
-            let oldest = self.lines.iter().min_by_key(|(_, lines)| newest(lines)).map(|(name, _)| name.clone());
-            oldest.and_then(|name| self.lines.remove(&name));
+        self.word.clear();
+        // Writing to a string cannot fail.
+        write!(self.word, "{} {}", example.route.method, example.route.path).unwrap_or_default();
+        if let Some(lines) = self.lines.get_mut(&example.service).and_then(|of| of.get_mut(&self.word)) {
+            let oldest = if lines.len() >= LINES { lines.pop_front() } else { None };
+            let line = oldest.map_or_else(|| example.clone(), |(_, line)| line.becoming(example));
+            return lines.push_back((second, line));
         }
-        let lines = self.lines.entry(name).or_default();
-        if lines.len() >= LINES {
-            lines.pop_front();
+        if self.lines.values().map(BTreeMap::len).sum::<usize>() >= LINED {
+            self.forget_oldest();
         }
-        lines.push_back((second, example.clone()));
+        let of_service = self.lines.entry(example.service.clone()).or_default();
+        of_service.entry(self.word.clone()).or_default().push_back((second, example.clone()));
+    }
+
+    /// Forgets the lines of the route that has had none for longest.
+    fn forget_oldest(&mut self) {
+        let all = self.lines.iter().flat_map(|(of, routes)| routes.iter().map(move |(route, lines)| (of, route, lines)));
+        let newest = |lines: &Lined| lines.back().map_or(0, |line| line.0);
+        let oldest = all.min_by_key(|(.., lines)| newest(lines)).map(|(of, route, _)| (of.clone(), route.clone()));
+        if let Some((of, route)) = oldest
+            && let Some(routes) = self.lines.get_mut(&of)
+        {
+            routes.remove(&route);
+        }
     }
 
     /// The last lines of a service, or of one of its routes, since `from`; in the order of time.
     fn lines(&self, service: Option<&str>, route: Option<&str>, from: u32) -> Vec<String> {
-        let ours = self.lines.iter().filter(|((of, on), _)| of.as_deref() == service && route.is_none_or(|r| r == on));
+        let of_service = self.lines.iter().filter(|(of, _)| of.as_deref() == service).flat_map(|(_, routes)| routes);
+        let ours = of_service.filter(|(on, _)| route.is_none_or(|r| r == *on));
         let mut all: Vec<&(u32, Example)> = ours.flat_map(|(_, lines)| lines).filter(|line| line.0 >= from).collect();
         all.sort_by_key(|line| line.0);
         all.iter().rev().take(LINES).rev().map(|line| line.1.line()).collect()

@@ -57,7 +57,7 @@ pub trait Follower {
     /// A second is closed, later than all before it.
     fn second(&mut self, parts: &Parts<'_>);
 
-    /// What it looks at: seconds hold no more than that; see [`Snapshot::waiting_steps`].
+    /// What it looks at, from beginning to end: seconds hold no more than that; see [`Snapshot::listen_for`].
     fn looks(&self) -> Looks {
         Looks::default()
     }
@@ -90,7 +90,8 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         total: empty(job),
         told: job.files.iter().map(|_| Told::default()).collect(),
     };
-    let readers = readers(job, &opened, keep);
+    let looks = follower.looks();
+    let readers = readers(job, &opened, keep, &looks);
     thread::scope(|scope| {
         let (ask, asked) = mpsc::channel::<Work<'_>>();
         let asked = Arc::new(Mutex::new(asked));
@@ -98,7 +99,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let alone = readers.len() == 1;
         let threads = if alone { job.threads.min(SCOUTS) } else { job.threads.min(readers.len()) };
         for _ in 0..threads {
-            let (asked, answer, opened) = (Arc::clone(&asked), answer.clone(), &opened);
+            let (asked, answer, opened, looks) = (Arc::clone(&asked), answer.clone(), &opened, &looks);
             scope.spawn(move || {
                 loop {
                     let next = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -107,7 +108,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
                             let stretch = reader.advance();
                             Done::Advanced(reader, Box::new(stretch))
                         }
-                        Ok(Work::Scout(scout)) => Done::Scouted(Box::new(scout.walk(job, opened, keep))),
+                        Ok(Work::Scout(scout)) => Done::Scouted(Box::new(scout.walk(job, opened, keep, looks))),
                         Err(_) => break,
                     };
                     if answer.send(done).is_err() {
@@ -160,9 +161,9 @@ enum Done<'a> {
 }
 
 /// A snapshot for one stretch.
-pub(super) fn recording(job: &Job<'_>, keep: Keep, known: Known) -> Snapshot {
+pub(super) fn recording(job: &Job<'_>, keep: Keep, looks: &Looks, known: Known) -> Snapshot {
     let mut snapshot = empty(job);
-    snapshot.listen();
+    snapshot.listen_for(looks);
     snapshot.tell_folds();
     snapshot.know(known);
     if keep == Keep::Seconds {
@@ -172,7 +173,7 @@ pub(super) fn recording(job: &Job<'_>, keep: Keep, known: Known) -> Snapshot {
 }
 
 /// One reader a history, at its beginning.
-fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep) -> Vec<Box<Reader<'a>>> {
+fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep, looks: &'a Looks) -> Vec<Box<Reader<'a>>> {
     let mut all: Vec<Box<Reader<'a>>> = Vec::new();
     for (file, of) in job.files.iter().enumerate() {
         match all.last_mut().filter(|last| last.history == of.history) {
@@ -181,6 +182,7 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep) -> Vec<Box<Re
                 job,
                 opened,
                 keep,
+                looks,
                 beside: false,
                 lane: all.len(),
                 history: of.history,
@@ -208,6 +210,7 @@ struct Reader<'a> {
     job: &'a Job<'a>,
     opened: &'a [Opened],
     keep: Keep,
+    looks: &'a Looks,
     /// Packed files are unpacked on threads of their own.
     beside: bool,
     lane: usize,
@@ -281,7 +284,7 @@ impl<'a> Reader<'a> {
 
     /// Reads on for a stretch, to the end of a file at most.
     fn advance(&mut self) -> Stretch {
-        let snapshot = recording(self.job, self.keep, std::mem::take(&mut self.known));
+        let snapshot = recording(self.job, self.keep, self.looks, std::mem::take(&mut self.known));
         let mut stretch = Stretch {
             file: None,
             snapshot,
@@ -560,10 +563,10 @@ impl<'a> Sequence<'a> {
 
     /// Puts the seconds of what was read last in order: here and not where it was read, as reading one history takes
     /// longer than judging it.
-    fn order(&mut self, looks: impl Fn() -> Looks) {
+    fn order(&mut self) {
         for number in std::mem::take(&mut self.fresh) {
             let Some((_, stretch)) = self.stretches.get_mut(&number) else { continue };
-            stretch.waiting = stretch.snapshot.waiting_steps(&looks());
+            stretch.waiting = stretch.snapshot.waiting_steps();
             match stretch.go_on() {
                 Some(second) => self.heads.push(Reverse((second, number))),
                 None => self.settle(number),
@@ -578,7 +581,7 @@ impl<'a> Sequence<'a> {
 
     /// Tells of some seconds that no history can add to, and whether there are more.
     fn judge(&mut self, follower: &mut dyn Follower) -> bool {
-        self.order(|| follower.looks());
+        self.order();
         let open = self.open();
         let mut here: Vec<u64> = Vec::new();
         for _ in 0..AT_ONCE {

@@ -148,7 +148,8 @@ impl Slot {
         true
     }
 
-    fn clear(&mut self, number: u32) {
+    /// Empties it; its memory stays.
+    pub(super) fn clear(&mut self, number: u32) {
         self.number = number;
         self.statuses.clear();
         self.buckets.clear();

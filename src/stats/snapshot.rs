@@ -278,9 +278,16 @@ impl Snapshot {
         self.steps.get_or_insert_default();
     }
 
-    /// Listens, and counts nothing else of requests: for whoever wants seconds alone.
+    /// The same where less than everything is looked at: seconds hold no more. Where routes are looked at only for what
+    /// went wrong on them, one of a kind (probes, streams, refused paths; login, cache, version) stands for all of it:
+    /// without latencies for every request that is no error, with them in every second in which a route had no error and
+    /// was not slower than a limit. Its own requests are then no figure of that route.
+    pub fn listen_for(&mut self, looks: &Looks) {
+        self.steps = Some(Steps::new(looks.clone()));
+    }
+
+    /// Counts nothing of requests but for those who listen.
     pub fn only_steps(&mut self) {
-        self.listen();
         self.bare = true;
     }
 
@@ -295,13 +302,17 @@ impl Snapshot {
             return self.request(desk, record, time);
         }
         self.flush();
-        let place = self.steps.as_ref().map(Steps::place);
+        self.set_deaf(true);
         let route = self.request(desk, record, time);
         self.flush();
-        if let (Some(steps), Some(place)) = (&mut self.steps, place) {
-            steps.back_to(place);
-        }
+        self.set_deaf(false);
         route
+    }
+
+    fn set_deaf(&mut self, deaf: bool) {
+        if let Some(steps) = &mut self.steps {
+            steps.set_deaf(deaf);
+        }
     }
 
     /// Counts one exception of a service.
@@ -330,7 +341,7 @@ impl Snapshot {
         let (Some(steps), Some(time)) = (&mut self.steps, time) else { return };
         let desk = &self.desks[desk];
         if steps.wants_example(second_of(time), desk.service.as_deref()) {
-            let example = Example::new(desk.service.as_deref(), desk.router.key(route), text, path);
+            let example = Example::new(desk.service.as_deref(), desk.router.shared_key(route), text, path);
             steps.example(second_of(time), example);
         }
     }
@@ -577,6 +588,10 @@ impl Snapshot {
             self.reach(first, last);
         }
         if let Some(steps) = &mut self.steps {
+            while let Some(group) = steps.unknown().and_then(|at| self.groups.get(at)) {
+                let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
+                steps.know(group.key, [route.probe, route.refused]);
+            }
             steps.extend(self.hits.iter().filter(|h| h.second != ABSENT).map(Hit::moment));
             if self.bare {
                 self.hits.clear();
@@ -712,6 +727,9 @@ impl Snapshot {
 
     fn rebuild(&mut self, kept: BTreeMap<GroupKey, Group>) {
         self.groups = kept.into_values().collect();
+        if let Some(steps) = &mut self.steps {
+            steps.forget_groups();
+        }
         self.ends = vec![(NONE, NONE); self.groups.len()];
         for desk in &mut self.desks {
             desk.lanes.iter_mut().for_each(Vec::clear);
@@ -835,18 +853,14 @@ impl Snapshot {
         std::iter::from_fn(|| self.next_step(&mut waiting, Step::default())).collect()
     }
 
-    /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded. They hold
-    /// what somebody looks at. Where routes are looked at only for what went wrong on them, they are told apart only where
-    /// one had an error or was slower than a limit: in every other second one route stands for all of its kind (probes,
-    /// streams, refused paths; login, cache, version). Its own requests are then no figure of that route.
-    pub fn waiting_steps(&mut self, looks: &Looks) -> Waiting {
+    /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded.
+    pub fn waiting_steps(&mut self) -> Waiting {
         self.close();
-        let mut waiting = self.steps.as_mut().map(|steps| steps.take(u32::MAX)).unwrap_or_default();
-        if let Some(errors) = &looks.blames {
+        let Some(steps) = &mut self.steps else { return Waiting::default() };
+        let mut waiting = steps.take(u32::MAX);
+        let Looks { blames, latencies } = steps.looks().clone();
+        if let Some(errors) = blames.filter(|_| latencies) {
             waiting.tell_alike(self.alike(errors));
-        }
-        if !looks.latencies {
-            waiting.leave_latencies_out();
         }
         waiting
     }
@@ -856,7 +870,7 @@ impl Snapshot {
         waiting.next(|group| self.groups[group as usize].key, &self.plan.limits_us, room)
     }
 
-    fn alike(&self, errors: &ErrorRule) -> Alike {
+    fn alike(&self, errors: ErrorRule) -> Alike {
         let mut first: BTreeMap<(GroupKey, [bool; 3]), u32> = BTreeMap::new();
         let stands = (0..).zip(&self.groups).map(|(at, group)| {
             let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
@@ -864,7 +878,7 @@ impl Snapshot {
             *first.entry((GroupKey { route: RouteId(0), ..group.key }, kind)).or_insert(at)
         });
         let slow_us = self.plan.limits_us.iter().copied().min().unwrap_or(u64::MAX);
-        Alike { stands: stands.collect(), errors: errors.clone(), slow_us }
+        Alike { stands: stands.collect(), errors, slow_us }
     }
 
     /// The plan it was recorded with.

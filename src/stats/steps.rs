@@ -1,11 +1,14 @@
 //! What happened in each second, for whoever judges: kept as it comes while recording, put in order when it is fetched.
 //!
-//! Recording appends, so that listening costs a few nanoseconds a request; grouping by second waits for
+//! Recording appends, so that listening costs a few nanoseconds a request, and where nobody looks at latencies counts
+//! requests of a kind together at once; grouping by second waits for
 //! [`Snapshot::take_steps`](super::snapshot::Snapshot::take_steps), or for each second of
 //! [`Snapshot::waiting_steps`](super::snapshot::Snapshot::waiting_steps). Numbers of groups follow the snapshot's when it
 //! renumbers them. Beside counts stand what explains them: exceptions, and redacted lines of requests that went wrong.
 
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::counts::ErrorRule;
 use super::failures::FailureKey;
@@ -13,6 +16,7 @@ use super::group::GroupKey;
 use super::slots::Slot;
 use super::snapshot::SlotLines;
 use crate::parse::redact;
+use crate::route::RouteId;
 use crate::route::RouteKey;
 use smallvec::SmallVec;
 
@@ -21,7 +25,7 @@ use smallvec::SmallVec;
 pub struct Step {
     /// Seconds since 1970.
     pub second: u32,
-    /// What each group did, in the order groups were opened; slots are tidy.
+    /// What each group did, each once; slots are tidy.
     pub groups: Vec<(GroupKey, Slot)>,
     /// Lines of each desk, ascending.
     pub lines: Vec<(u16, SlotLines)>,
@@ -29,16 +33,42 @@ pub struct Step {
     pub raised: Vec<Raise>,
     /// Lines of requests that went wrong: a few.
     pub examples: Vec<Example>,
+    /// Slots that are done with: their memory serves again.
+    pub spare: Vec<Slot>,
 }
 
 impl Step {
     /// The room of it, for another second.
     #[must_use]
     pub fn emptied(self) -> Self {
-        let Self { mut groups, mut lines, .. } = self;
-        groups.clear();
+        let Self { mut groups, mut lines, mut raised, mut examples, mut spare, .. } = self;
+        let free = SPARE.saturating_sub(spare.len());
+        spare.extend(groups.drain(..).take(free).map(|(_, slot)| slot));
         lines.clear();
-        Self { groups, lines, ..Self::default() }
+        raised.clear();
+        examples.clear();
+        Self { second: 0, groups, lines, raised, examples, spare }
+    }
+
+    /// Where what a group did is to be added; what one did comes in one go.
+    fn slot_of(&mut self, key: GroupKey) -> &mut Slot {
+        if self.groups.last().is_none_or(|(same, _)| *same != key) {
+            let mut slot = self.spare.pop().unwrap_or_default();
+            slot.clear(self.second);
+            self.groups.push((key, slot));
+        }
+        let last = self.groups.len() - 1;
+        &mut self.groups[last].1
+    }
+
+    /// Adds what a group did to what is there of it already, or puts it beside.
+    fn add(&mut self, key: GroupKey, slot: &Slot) {
+        let here = match self.groups.iter().position(|(same, _)| *same == key) {
+            Some(at) => &mut self.groups[at].1,
+            None => self.slot_of(key),
+        };
+        here.add(slot);
+        here.tidy();
     }
 }
 
@@ -74,20 +104,12 @@ pub struct Raise {
 pub struct Example {
     /// The service; `None` where nothing names it.
     pub service: Option<String>,
-    /// `GET /items/{id}`.
-    pub route: String,
-    line: Line,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Line {
-    /// As it came, with the path in it and the template that is shown instead.
-    Raw {
-        text: Box<[u8]>,
-        path: Box<[u8]>,
-        template: String,
-    },
-    Redacted(String),
+    /// What its request was counted under.
+    pub route: Arc<RouteKey>,
+    /// The line as it came, and behind it the path in it; or redacted.
+    text: Vec<u8>,
+    /// Where the path begins; `None` for a redacted line.
+    path_at: Option<usize>,
 }
 
 /// Longer lines are redacted at once, which makes them short.
@@ -95,20 +117,28 @@ const LONG: usize = 2_048;
 
 impl Example {
     /// A line about a request for `path`, of which `route` is the key.
-    pub fn new(service: Option<&str>, route: &RouteKey, text: &[u8], path: &[u8]) -> Self {
-        let line = if text.len() > LONG {
-            Line::Redacted(redacted(text, path, &route.path))
+    pub fn new(service: Option<&str>, route: &Arc<RouteKey>, text: &[u8], path: &[u8]) -> Self {
+        let (text, path_at) = if text.len() > LONG {
+            (redacted(text, path, &route.path).into_bytes(), None)
         } else {
-            Line::Raw { text: text.into(), path: path.into(), template: route.path.clone() }
+            ([text, path].concat(), Some(text.len()))
         };
-        Self { service: service.map(str::to_owned), route: format!("{} {}", route.method, route.path), line }
+        Self { service: service.map(str::to_owned), route: Arc::clone(route), text, path_at }
+    }
+
+    /// Another one of the same service, in the memory of this one.
+    #[must_use]
+    pub fn becoming(mut self, other: &Self) -> Self {
+        self.text.clear();
+        self.text.extend_from_slice(&other.text);
+        Self { route: Arc::clone(&other.route), path_at: other.path_at, ..self }
     }
 
     /// The redacted line.
     pub fn line(&self) -> String {
-        match &self.line {
-            Line::Raw { text, path, template } => redacted(text, path, template),
-            Line::Redacted(line) => line.clone(),
+        match self.path_at.and_then(|at| self.text.split_at_checked(at)) {
+            Some((text, path)) => redacted(text, path, &self.route.path),
+            None => String::from_utf8_lossy(&self.text).into_owned(),
         }
     }
 }
@@ -118,7 +148,7 @@ fn redacted(text: &[u8], path: &[u8], template: &str) -> String {
 }
 
 /// One request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Moment {
     pub(super) second: u32,
     pub(super) group: u32,
@@ -141,30 +171,114 @@ pub(super) const NOT: u32 = u32::MAX;
 const RAISED: usize = 20_000;
 /// Groups of one second for which room is made before they come.
 const ROOM: usize = 64;
+/// Slots whose memory is kept for the next second.
+const SPARE: usize = 64;
+/// Kinds of a second among which one more request looks for its own.
+const KINDS: usize = 32;
 /// Lines between two fetches, at most.
 const EXAMPLES: usize = 2_000;
 /// Lines of one second and service, at most.
 const EXAMPLES_HERE: usize = 2;
 
+/// Requests of one group and status in one second, counted together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lump {
+    second: u32,
+    group: u32,
+    status: u16,
+    n: u32,
+    bytes: u64,
+}
+
+/// Which group stands for which where routes are not told apart: the first of its kind.
+#[derive(Debug, Default)]
+struct Stands {
+    by_group: Vec<u32>,
+    first: BTreeMap<(GroupKey, [bool; 2]), u32>,
+}
+
 /// Seconds kept for whoever listens.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
+    looks: Looks,
+    /// Where latencies are looked at: request by request.
     moments: Vec<Moment>,
+    /// Where they are not.
+    lumps: Vec<Lump>,
+    /// Where those of the last second begin.
+    from: usize,
+    stands: Stands,
     /// Those with a figure of more than 32 bits: second, group, and the slot they make.
     huge: Vec<(u32, u32, Slot)>,
     /// By second and desk, in the order of coming.
     lines: Vec<(u32, u16, SlotLines)>,
     raised: Vec<(u32, Raise)>,
     examples: Vec<(u32, Example)>,
+    /// Requests that come now are in none.
+    deaf: bool,
 }
 
 impl Steps {
+    pub(super) fn new(looks: Looks) -> Self {
+        Self { looks, ..Self::default() }
+    }
+
+    /// What is looked at.
+    pub(super) fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
+    /// Takes requests in, in the order of their coming. Groups must be known, where [`Steps::unknown`] asks for them.
     pub(super) fn extend(&mut self, moments: impl Iterator<Item = Moment>) {
-        self.moments.extend(moments);
+        match self.looks.latencies {
+            _ if self.deaf => {}
+            true => self.moments.extend(moments),
+            false => moments.for_each(|moment| self.count(&moment)),
+        }
+    }
+
+    /// Counts a request with its kind: its status and its group, or the one that stands for it.
+    fn count(&mut self, moment: &Moment) {
+        let Moment { second, status, .. } = *moment;
+        let apart = self.looks.blames.as_ref().is_none_or(|errors| errors.is_error(status));
+        let stand = self.stands.by_group.get(moment.group as usize).filter(|_| !apart);
+        let group = stand.copied().unwrap_or(moment.group);
+        if self.lumps.get(self.from).is_none_or(|lump| lump.second != second) {
+            self.from = self.lumps.len();
+        }
+        let here = self.lumps.get_mut(self.from..).unwrap_or_default();
+        match here.iter_mut().take(KINDS).find(|lump| (lump.group, lump.status) == (group, status)) {
+            Some(lump) => (lump.n, lump.bytes) = (lump.n + 1, lump.bytes + moment.bytes()),
+            None => self.lumps.push(Lump { second, group, status, n: 1, bytes: moment.bytes() }),
+        }
+    }
+
+    /// The first group of which it is not known yet which one stands for it, if that is of interest.
+    pub(super) fn unknown(&self) -> Option<usize> {
+        (!self.looks.latencies && self.looks.blames.is_some()).then_some(self.stands.by_group.len())
+    }
+
+    /// The next group, and the kind of its route.
+    pub(super) fn know(&mut self, key: GroupKey, kind: [bool; 2]) {
+        let Stands { by_group, first } = &mut self.stands;
+        let own = u32::try_from(by_group.len()).unwrap_or(u32::MAX);
+        by_group.push(*first.entry((GroupKey { route: RouteId(0), ..key }, kind)).or_insert(own));
+    }
+
+    /// Groups get other numbers.
+    pub(super) fn forget_groups(&mut self) {
+        self.stands = Stands::default();
     }
 
     pub(super) fn huge(&mut self, second: u32, group: u32, slot: Slot) {
-        self.huge.push((second, group, slot));
+        if !self.deaf {
+            self.huge.push((second, group, slot));
+        }
+    }
+
+    /// Whether requests that come from now on are in no second.
+    pub(super) fn set_deaf(&mut self, deaf: bool) {
+        self.deaf = deaf;
     }
 
     pub(super) fn lines(&mut self, second: u32, desk: u16, lines: &SlotLines) {
@@ -190,26 +304,16 @@ impl Steps {
         self.examples.push((second, example));
     }
 
-    /// Where the stream of requests stands, for [`Steps::back_to`].
-    pub(super) fn place(&self) -> (usize, usize) {
-        (self.moments.len(), self.huge.len())
-    }
-
-    /// Forgets the requests since `place`.
-    pub(super) fn back_to(&mut self, place: (usize, usize)) {
-        self.moments.truncate(place.0);
-        self.huge.truncate(place.1);
-    }
-
     /// Whether any request waits.
     pub(super) fn has_requests(&self) -> bool {
-        !(self.moments.is_empty() && self.huge.is_empty())
+        !(self.moments.is_empty() && self.lumps.is_empty() && self.huge.is_empty())
     }
 
     /// Groups have other numbers from now on.
     pub(super) fn renumber(&mut self, new: &[u32]) {
         let to = |group: &mut u32| *group = new.get(*group as usize).copied().unwrap_or(*group);
         self.moments.iter_mut().for_each(|moment| to(&mut moment.group));
+        self.lumps.iter_mut().for_each(|lump| to(&mut lump.group));
         self.huge.iter_mut().for_each(|huge| to(&mut huge.1));
     }
 
@@ -217,25 +321,54 @@ impl Steps {
     pub(super) fn take(&mut self, end: u32) -> Waiting {
         let mut lines = apart(&mut self.lines, |l| l.0 < end);
         let mut moments = apart(&mut self.moments, |m| m.second < end);
+        let mut lumps = apart(&mut self.lumps, |l| l.second < end);
+        self.from = self.lumps.len();
         let mut huge = apart(&mut self.huge, |h| h.0 < end);
         let mut raised = apart(&mut self.raised, |r| r.0 < end);
         let mut examples = apart(&mut self.examples, |e| e.0 < end);
         // As a rule they come in order of time, and few share a second.
         moments.sort_by_key(|m| m.second);
+        lumps.sort_by_key(|l| l.second);
         huge.sort_by_key(|h| (h.0, h.1));
         lines.sort_by_key(|l| (l.0, l.1));
         raised.sort_by_key(|r| r.0);
         examples.sort_by_key(|e| e.0);
         Waiting {
-            moments,
-            taken: 0,
+            moments: Taken::new(moments),
+            lumps: Taken::new(lumps),
             huge: huge.into(),
             lines: lines.into(),
             raised: raised.into(),
             examples: examples.into(),
             alike: None,
-            without_latencies: false,
         }
+    }
+}
+
+/// What is told of one second after another.
+#[derive(Debug, Default)]
+struct Taken<T> {
+    /// By second.
+    all: Vec<T>,
+    /// Those before it were told.
+    told: usize,
+}
+
+impl<T> Taken<T> {
+    fn new(all: Vec<T>) -> Self {
+        Self { all, told: 0 }
+    }
+
+    fn first(&self) -> Option<&T> {
+        self.all.get(self.told)
+    }
+
+    /// Goes on behind those for which `is` holds, and gives them.
+    fn next_while(&mut self, is: impl Fn(&T) -> bool) -> &mut [T] {
+        let rest = self.all.get_mut(self.told..).unwrap_or_default();
+        let here = rest.iter().position(|one| !is(one)).unwrap_or(rest.len());
+        self.told += here;
+        rest.get_mut(..here).unwrap_or_default()
     }
 }
 
@@ -243,9 +376,8 @@ impl Steps {
 /// done with: what an archive did in an hour never lies in memory second by second.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    /// By second; those before `taken` were told.
-    moments: Vec<Moment>,
-    taken: usize,
+    moments: Taken<Moment>,
+    lumps: Taken<Lump>,
     /// By second and group.
     huge: VecDeque<(u32, u32, Slot)>,
     /// By second and desk.
@@ -253,8 +385,6 @@ pub struct Waiting {
     raised: VecDeque<(u32, Raise)>,
     examples: VecDeque<(u32, Example)>,
     alike: Option<Alike>,
-    /// Latencies are left out.
-    without_latencies: bool,
 }
 
 /// What need not be told apart by route: where nothing went wrong on a route in a second, one of its kind stands for it.
@@ -288,31 +418,6 @@ impl Alike {
             moment.group = self.stand(moment.group);
         }
     }
-
-    /// Counts the moments of one second in which nothing went wrong, without latencies: no more than a few groups stand
-    /// for all, so that nothing need be sorted.
-    fn count(&self, moments: &[Moment], key: impl Fn(u32) -> GroupKey, step: &mut Step) {
-        // By group and status: as a rule one or two.
-        let mut kinds: SmallVec<[(u32, u16, u32, u64); 8]> = SmallVec::new();
-        let mut last = 0;
-        for moment in moments {
-            let kind = (self.stand(moment.group), moment.status);
-            if kinds.get(last).is_none_or(|k| (k.0, k.1) != kind) {
-                last = kinds.iter().position(|k| (k.0, k.1) == kind).unwrap_or(kinds.len());
-                if last == kinds.len() {
-                    kinds.push((kind.0, kind.1, 0, 0));
-                }
-            }
-            if let Some(kind) = kinds.get_mut(last) {
-                kind.2 += 1;
-                kind.3 += moment.bytes();
-            }
-        }
-        kinds.sort_unstable();
-        for (group, status, n, bytes) in kinds {
-            slot_of(step, key(group)).count(status, n, bytes);
-        }
-    }
 }
 
 impl Waiting {
@@ -321,30 +426,22 @@ impl Waiting {
         self.alike = Some(alike);
     }
 
-    /// From now on no latencies are told, but those of requests with a figure of more than 32 bits.
-    pub(super) fn leave_latencies_out(&mut self) {
-        self.without_latencies = true;
-    }
-
     /// The next second, in the `room` of another. `key` names a group, `limits_us` are those counted exactly.
     pub(super) fn next(&mut self, key: impl Fn(u32) -> GroupKey, limits_us: &[u64], room: Step) -> Option<Step> {
         let second = self.second()?;
         let mut step = Step { second, ..room.emptied() };
-        let rest = self.moments.get_mut(self.taken..).unwrap_or_default();
-        let here = rest.iter().position(|m| m.second != second).unwrap_or(rest.len());
-        let moments = rest.get_mut(..here).unwrap_or_default();
-        self.taken += here;
-        let huge = self.huge.front().is_some_and(|h| h.0 == second);
-        match &self.alike {
-            Some(alike) if self.without_latencies && !huge && !moments.iter().any(|m| alike.is_wrong(m)) => {
-                alike.count(moments, &key, &mut step);
-            }
-            alike => {
-                if let Some(alike) = alike {
-                    alike.put_together(moments);
-                }
-                self.group(here, key, limits_us, &mut step);
-            }
+        let lumps = self.lumps.next_while(|l| l.second == second);
+        lumps.sort_unstable_by_key(|l| (l.group, l.status));
+        for lump in lumps {
+            step.slot_of(key(lump.group)).count(lump.status, lump.n, lump.bytes);
+        }
+        let moments = self.moments.next_while(|m| m.second == second);
+        if let Some(alike) = &self.alike {
+            alike.put_together(moments);
+        }
+        group(moments, &key, limits_us, &mut step);
+        while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second) {
+            step.add(key(group), &slot);
         }
         while let Some((_, desk, lines)) = next_if(&mut self.lines, |l| l.0 == second) {
             match step.lines.last_mut().filter(|last| last.0 == desk) {
@@ -357,38 +454,12 @@ impl Waiting {
         Some(step)
     }
 
-    /// Puts the last `count` moments that were taken into their groups' slots, and the huge ones of their second.
-    fn group(&mut self, count: usize, key: impl Fn(u32) -> GroupKey, limits_us: &[u64], step: &mut Step) {
-        let second = step.second;
-        let moments = self.moments.get_mut(self.taken - count..self.taken).unwrap_or_default();
-        moments.sort_unstable_by_key(|m| m.group);
-        step.groups.reserve(count.min(ROOM));
-        for of_group in moments.chunk_by(|a, b| a.group == b.group) {
-            let Some(first) = of_group.first() else { continue };
-            while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second && h.1 < first.group) {
-                add(step, key(group), &slot);
-            }
-            let slot = slot_of(step, key(first.group));
-            for moment in of_group {
-                let bytes = moment.bytes();
-                if moment.latency_us == NOT || self.without_latencies {
-                    slot.count(moment.status, 1, bytes);
-                } else {
-                    slot.record(moment.status, bytes, Some(u64::from(moment.latency_us)), limits_us);
-                }
-            }
-            slot.tidy();
-        }
-        while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second) {
-            add(step, key(group), &slot);
-        }
-    }
-
     /// The second that comes next.
     fn second(&self) -> Option<u32> {
         // No second has this number.
         let none = u32::MAX;
-        let next = self.moments.get(self.taken).map_or(none, |m| m.second);
+        let next = self.moments.first().map_or(none, |m| m.second);
+        let next = next.min(self.lumps.first().map_or(none, |l| l.second));
         let next = next.min(self.huge.front().map_or(none, |h| h.0));
         let next = next.min(self.lines.front().map_or(none, |l| l.0));
         let next = next.min(self.raised.front().map_or(none, |r| r.0));
@@ -401,19 +472,19 @@ fn next_if<T>(queue: &mut VecDeque<T>, is: impl Fn(&T) -> bool) -> Option<T> {
     if queue.front().is_some_and(is) { queue.pop_front() } else { None }
 }
 
-fn add(step: &mut Step, key: GroupKey, slot: &Slot) {
-    let here = slot_of(step, key);
-    here.add(slot);
-    here.tidy();
-}
-
-/// Where what a group did is to be added; groups come ascending.
-fn slot_of(step: &mut Step, key: GroupKey) -> &mut Slot {
-    if step.groups.last().is_none_or(|(same, _)| *same != key) {
-        step.groups.push((key, Slot::new(step.second)));
+/// Puts the moments of one second into their groups' slots.
+fn group(moments: &mut [Moment], key: impl Fn(u32) -> GroupKey, limits_us: &[u64], step: &mut Step) {
+    moments.sort_unstable_by_key(|m| m.group);
+    step.groups.reserve(moments.len().min(ROOM));
+    for of_group in moments.chunk_by(|a, b| a.group == b.group) {
+        let Some(first) = of_group.first() else { continue };
+        let slot = step.slot_of(key(first.group));
+        for moment in of_group {
+            let latency_us = (moment.latency_us != NOT).then_some(u64::from(moment.latency_us));
+            slot.record(moment.status, moment.bytes(), latency_us, limits_us);
+        }
+        slot.tidy();
     }
-    let last = step.groups.len() - 1;
-    &mut step.groups[last].1
 }
 
 /// Takes those for which `is` holds, in their order.
@@ -426,7 +497,9 @@ fn apart<T>(all: &mut Vec<T>, is: impl Fn(&T) -> bool) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::parse::Record;
@@ -456,14 +529,98 @@ mod tests {
         Record { method: b"GET", path: path.as_bytes(), status: Some(status), latency_us: Some(1000), ..Record::default() }
     }
 
+    /// One request of a test: second, path, status, bytes, whether it comes when its second is over.
+    type Came = (u32, String, u16, u64, bool);
+
+    fn came() -> impl Strategy<Value = Vec<Came>> {
+        let path = prop_oneof![
+            8 => "/page/[a-h][a-f]",
+            1 => Just("/health".to_owned()),
+        ];
+        let status = prop_oneof![6 => Just(200_u16), 2 => Just(404), 1 => Just(500), 1 => Just(503)];
+        let one = (1..5_u32, path, status, 0..9_u64, prop::bool::weighted(0.1));
+        prop::collection::vec(one, 0..300)
+    }
+
+    /// What is told of these requests, by second, what they have in common, and status: how many, and bytes of answers.
+    fn told(all: &[Came], looks: &Looks, common: impl Fn(&RouteKey, u16) -> String) -> BTreeMap<(u32, String, u16), u64> {
+        let mut snapshot = listening();
+        snapshot.listen_for(looks);
+        let desk = snapshot.desk(None, Layer::App);
+        for (second, path, status, bytes, late) in all {
+            let time = Some(Timestamp::from_seconds(i64::from(*second)));
+            let record = Record { bytes: Some(*bytes), ..get(path, *status) };
+            let take = if *late { Snapshot::late_request } else { Snapshot::request };
+            take(&mut snapshot, desk, &record, time);
+        }
+        let mut waiting = snapshot.waiting_steps();
+        let (mut sums, mut room) = (BTreeMap::new(), Step::default());
+        while let Some(step) = snapshot.next_step(&mut waiting, room) {
+            let mut bytes = BTreeMap::<_, u64>::new();
+            let keys: BTreeSet<_> = step.groups.iter().map(|(key, _)| key).collect();
+            assert_eq!(keys.len(), step.groups.len());
+            for (key, slot) in &step.groups {
+                let key = snapshot.router(desk).key(key.route);
+                assert!(slot.timed == 0 && slot.statuses.is_sorted());
+                for (status, n) in &slot.statuses {
+                    *sums.entry((step.second, common(key, *status), *status)).or_default() += u64::from(*n);
+                }
+                *bytes.entry(step.second).or_default() += slot.bytes;
+            }
+            sums.extend(bytes.into_iter().map(|(second, bytes)| ((second, String::new(), 0), bytes)));
+            room = step;
+        }
+        sums
+    }
+
+    /// The same, added up from the requests themselves.
+    fn summed(all: &[Came], common: impl Fn(&str, u16) -> String) -> BTreeMap<(u32, String, u16), u64> {
+        let mut sums = BTreeMap::new();
+        for (second, path, status, bytes, _) in all.iter().filter(|came| !came.4) {
+            *sums.entry((*second, common(path, *status), *status)).or_default() += 1;
+            *sums.entry((*second, String::new(), 0)).or_default() += bytes;
+        }
+        sums
+    }
+
+    proptest! {
+        /// Where latencies are no matter, seconds still hold every request: each route's errors, and of all others how
+        /// many probes, refused ones and requests of any other route.
+        #[test]
+        fn without_latencies_errors_are_told_by_route_and_all_others_by_kind(all in came()) {
+            let looks = Looks { blames: Some(ErrorRule::default()), latencies: false };
+            let kind = |probe, refused| format!("{probe} {refused}");
+            let got = told(&all, &looks, |key, status| {
+                if status >= 500 { key.path.clone() } else { kind(key.probe, key.refused) }
+            });
+            let want = summed(&all, |path, status| {
+                if status >= 500 { path.to_owned() } else { kind(path == "/health", status == 404 && path != "/health") }
+            });
+            prop_assert_eq!(want, got);
+        }
+
+        /// Where every route is looked at, each has its own numbers, however many there are in a second.
+        #[test]
+        fn without_latencies_every_route_has_its_own_numbers_where_it_is_looked_at(all in came()) {
+            let got = told(&all, &Looks { blames: None, latencies: false }, |key, _| key.path.clone());
+            prop_assert_eq!(summed(&all, |path, _| path.to_owned()), got);
+        }
+    }
+
     /// Requests of `GET /kept` by second, and of all others.
     fn counted(steps: &[Step], snapshot: &Snapshot, desk: usize) -> (Vec<(u32, u64)>, u64) {
+        of("/kept", steps, snapshot, desk)
+    }
+
+    /// Requests of a path by second, and of all others.
+    fn of(path: &str, steps: &[Step], snapshot: &Snapshot, desk: usize) -> (Vec<(u32, u64)>, u64) {
         let (mut kept, mut others) = (Vec::new(), 0);
         for step in steps {
             for (key, slot) in &step.groups {
-                match snapshot.router(desk).key(key.route).path.as_str() {
-                    "/kept" => kept.push((step.second, slot.requests())),
-                    _ => others += slot.requests(),
+                if snapshot.router(desk).key(key.route).path == path {
+                    kept.push((step.second, slot.requests()));
+                } else {
+                    others += slot.requests();
                 }
             }
         }
@@ -472,15 +629,27 @@ mod tests {
 
     #[test]
     fn seconds_that_wait_keep_their_groups_when_routes_are_folded() {
-        let mut snapshot = listening();
-        let desk = snapshot.desk(None, Layer::App);
-        for n in 0..60_000_u32 {
-            let time = Some(Timestamp::from_seconds(i64::from(n / 20_000)));
-            let own = format!("/page/some-title-{}/x{n}y", n % 7919);
-            snapshot.request(desk, &get(if n % 100 == 0 { "/kept" } else { &own }, 200), time);
+        let of_errors = Looks { blames: Some(ErrorRule::default()), latencies: false };
+        let of_all = Looks { blames: None, latencies: false };
+        // With one that stands for its kind: a probe's own, and a route's errors.
+        let cases = [
+            ("/kept", 200, Looks::default()),
+            ("/kept", 200, of_all),
+            ("/kept", 500, of_errors.clone()),
+            ("/health", 200, of_errors),
+        ];
+        for (path, status, looks) in cases {
+            let mut snapshot = listening();
+            snapshot.listen_for(&looks);
+            let desk = snapshot.desk(None, Layer::App);
+            for n in 0..60_000_u32 {
+                let time = Some(Timestamp::from_seconds(i64::from(n / 20_000)));
+                let own = format!("/page/some-title-{}/x{n}y", n % 7919);
+                snapshot.request(desk, &get(if n % 100 == 50 { path } else { &own }, status), time);
+            }
+            let steps = snapshot.take_steps(u32::MAX);
+            assert_eq!((vec![(0, 200), (1, 200), (2, 200)], 59_400), of(path, &steps, &snapshot, desk), "{path} {looks:?}");
         }
-        let steps = snapshot.take_steps(u32::MAX);
-        assert_eq!((vec![(0, 200), (1, 200), (2, 200)], 59_400), counted(&steps, &snapshot, desk));
     }
 
     #[test]
@@ -522,6 +691,6 @@ mod tests {
         let steps = snapshot.take_steps(u32::MAX);
         let lines: Vec<_> = steps.iter().map(|s| s.examples.iter().map(Example::line).collect::<Vec<_>>()).collect();
         assert_eq!(vec![vec!["GET /kept 0", "GET /kept 1"], vec!["GET /kept 5", "GET /kept 6"]], lines);
-        assert_eq!("GET /kept", steps[0].examples[0].route);
+        assert_eq!("/kept", steps[0].examples[0].route.path);
     }
 }
