@@ -45,7 +45,7 @@ use crate::time::SECOND;
 use crate::time::Timestamp;
 
 /// Bytes of a history that are read at a time.
-const STRETCH: u64 = 4 << 20;
+const STRETCH: u64 = 8 << 20;
 /// The same where each stretch's figures are added to the total: that is dear.
 const LONG_STRETCH: u64 = 16 << 20;
 
@@ -123,7 +123,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let mut busy = 0;
         'reading: loop {
             // Those that are furthest behind hold all others up.
-            while busy < threads {
+            while busy < threads + QUEUED {
                 let next = sequence.furthest_behind().map(Work::Advance);
                 let Some(work) = next.or_else(|| sequence.scout().map(Box::new).map(Work::Scout)) else { break };
                 if ask.send(work).is_err() {
@@ -237,6 +237,8 @@ struct Reading {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
+/// What is given out beyond what threads can read: a thread that is done goes on while others judge.
+const QUEUED: usize = 1;
 /// Threads that read one history: judging keeps no more busy.
 const SCOUTS: usize = 4;
 /// Seconds that are judged before somebody looks whether a reader waits.
@@ -486,7 +488,7 @@ impl<'a> Sequence<'a> {
         let idle = self.is_idle();
         let (ahead, lane) = (self.ahead.as_mut()?, self.lanes.first()?);
         let known = &lane.reader.as_ref()?.known;
-        let little = lane.waiting + ahead.begun() < AHEAD + self.job.threads.min(SCOUTS);
+        let little = lane.waiting + ahead.begun() < AHEAD + self.job.threads.min(SCOUTS) + QUEUED;
         if little || (idle && ahead.begun() == 0) { ahead.scout(known) } else { None }
     }
 
