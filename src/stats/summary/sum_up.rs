@@ -349,14 +349,17 @@ impl Dense {
         }
         self.min_us = self.min_us.min(slot.min_us);
         self.max_us = self.max_us.max(slot.max_us);
+        let Self { counts, used, .. } = self;
+        let mut sum = 0;
         for &(bucket, n) in &slot.buckets {
             let bucket = usize::from(bucket);
-            if let (Some(count), Some(used)) = (self.counts.get_mut(bucket), self.used.get_mut(bucket / 64)) {
+            if let (Some(count), Some(used)) = (counts.get_mut(bucket), used.get_mut(bucket / 64)) {
                 *count += u64::from(n);
-                self.count += u64::from(n);
+                sum += u64::from(n);
                 *used |= 1 << (bucket % 64);
             }
         }
+        self.count += sum;
     }
 
     /// Fills in the slot's quantiles and forgets them.
@@ -365,19 +368,22 @@ impl Dense {
             return;
         }
         // every quantile on one way through the buckets, which are left empty
-        let ranks = [0.5, 0.95, 0.99].map(|q| nearest_rank(self.count, q));
+        let ranks = [0.5, 0.95, 0.99].map(|q| nearest_rank(self.count, q).unwrap_or(u64::MAX));
         let mut found = [None; 3];
-        let mut seen = 0;
+        let (mut seen, mut next, mut goal) = (0, 0, ranks[0]);
         for (first, used) in (0_usize..).step_by(64).zip(&mut self.used) {
-            while *used != 0 {
-                let bucket = first + used.trailing_zeros() as usize;
-                *used &= *used - 1;
+            let mut left = std::mem::take(used);
+            while left != 0 {
+                let bucket = first + left.trailing_zeros() as usize;
+                left &= left - 1;
                 seen += self.counts.get_mut(bucket).map_or(0, std::mem::take);
-                for (found, rank) in found.iter_mut().zip(ranks).filter(|(found, _)| found.is_none()) {
-                    if rank.is_some_and(|rank| seen >= rank) {
-                        let us = u16::try_from(bucket).map_or(HIGHEST_US, coarse_highest);
-                        *found = Some(us.clamp(self.min_us, self.max_us.max(self.min_us)));
-                    }
+                while seen >= goal
+                    && let Some(found) = found.get_mut(next)
+                {
+                    let us = u16::try_from(bucket).map_or(HIGHEST_US, coarse_highest);
+                    *found = Some(us.clamp(self.min_us, self.max_us.max(self.min_us)));
+                    next += 1;
+                    goal = ranks.get(next).copied().unwrap_or(u64::MAX);
                 }
             }
         }
