@@ -33,7 +33,7 @@ use crate::verdict::wording::percent;
 /// A route with its verdict; `family` are the tests made on all routes.
 pub(super) fn judged(open: Open, limits: &Limits, family: Family) -> RouteChange {
     let Open { route, after, latency, shares } = open;
-    let (was, is) = (&route.side.figures, &after.figures);
+    let (was, is) = (&route.side.figures, &after);
     let mut reasons = share_reasons(&shares, was, is, limits);
     if let (Some(test), Some(before), Some(after)) = (&latency, &was.latency, &is.latency) {
         reasons.extend(latency_reason(test, before, after, limits));
@@ -58,7 +58,7 @@ pub(super) fn judged(open: Open, limits: &Limits, family: Family) -> RouteChange
         verdict,
         reasons,
         before: route.side.figures,
-        after: after.figures,
+        after,
         latency,
         shares,
         week: None,

@@ -322,7 +322,7 @@ fn about(half: &Half) -> About {
 #[derive(Debug)]
 struct Open {
     route: RouteSide,
-    after: Side,
+    after: Figures,
     latency: Option<LatencyTest>,
     shares: Vec<ShareTest>,
 }
@@ -356,12 +356,15 @@ fn paired(before: &Half, after: &Half, limits: &Limits) -> Vec<Open> {
         all.entry((&route.service, &route.route, &route.method)).or_default().1 = Some(route);
     }
     let open = |(_, (before, after)): (_, Both<'_>)| {
-        let named = before.or(after)?;
-        let side = |route: Option<&RouteSide>| route.map(|r| r.side.clone()).unwrap_or_default();
-        let (before, after) = (side(before), side(after));
-        let latency = latency_test(&before, &after, limits);
-        let shares = share_tests(&before.figures, &after.figures, limits);
-        Some(Open { route: RouteSide { side: before, ..named.clone() }, after, latency, shares })
+        let RouteSide { service, method, route, probe, .. } = before.or(after)?;
+        let latency = before.zip(after).and_then(|(was, is)| latency_test(&was.side, &is.side, limits));
+        // The histograms are done with.
+        let figures = |route: Option<&RouteSide>| route.map(|r| r.side.figures.clone()).unwrap_or_default();
+        let (before, after) = (figures(before), figures(after));
+        let shares = share_tests(&before, &after, limits);
+        let (service, method, route) = (service.clone(), method.clone(), route.clone());
+        let side = Side { figures: before, buckets: Vec::new() };
+        Some(Open { route: RouteSide { service, method, route, probe: *probe, side }, after, latency, shares })
     };
     all.into_iter().filter_map(open).collect()
 }

@@ -37,15 +37,18 @@ pub struct Tail {
     pub share: Share,
 }
 
-/// Each bucket with its counts before and after, ascending.
-fn together<'a>(before: &'a Buckets, after: &'a Buckets) -> impl DoubleEndedIterator<Item = (u64, u64)> + 'a {
-    let mut all: Vec<(u64, u64)> = Vec::with_capacity(before.len().max(after.len()));
-    let (mut was, mut is) = (before.iter().peekable(), after.iter().peekable());
-    while let Some(bucket) = was.peek().into_iter().chain(is.peek()).map(|b| b.0).min() {
+/// Each bucket with its counts before and after, in the order of both; `first` of two buckets comes first there.
+fn together<'a>(
+    before: impl Iterator<Item = &'a (u16, u64)>,
+    after: impl Iterator<Item = &'a (u16, u64)>,
+    first: impl Fn(u16, u16) -> u16,
+) -> impl Iterator<Item = (u64, u64)> {
+    let (mut was, mut is) = (before.peekable(), after.peekable());
+    std::iter::from_fn(move || {
+        let bucket = was.peek().into_iter().chain(is.peek()).map(|b| b.0).reduce(&first)?;
         let count = |side: Option<&(u16, u64)>| side.map_or(0, |b| b.1);
-        all.push((count(was.next_if(|b| b.0 == bucket)), count(is.next_if(|b| b.0 == bucket))));
-    }
-    all.into_iter()
+        Some((count(was.next_if(|b| b.0 == bucket)), count(is.next_if(|b| b.0 == bucket))))
+    })
 }
 
 /// The sum of a histogram's counts.
@@ -60,7 +63,7 @@ pub fn mann_whitney(before: &Buckets, after: &Buckets) -> Option<Ranks> {
         return None;
     }
     let (mut below, mut u, mut cubes) = (0.0, 0.0, 0.0);
-    for (was, is) in together(before, after) {
+    for (was, is) in together(before.iter(), after.iter(), u16::min) {
         let (was, is) = (real(was), real(is));
         u += is * (below + was / 2.0);
         below += was;
@@ -86,7 +89,7 @@ pub fn tail(before: &Buckets, after: &Buckets) -> Option<Tail> {
         return None;
     }
     let mut share = Share { before: (0, m), after: (0, n) };
-    for (x, y) in together(before, after).rev() {
+    for (x, y) in together(before.iter().rev(), after.iter().rev(), u16::max) {
         share.before.0 += x;
         share.after.0 += y;
         if (share.before.0 + share.after.0) * 20 >= m + n {
