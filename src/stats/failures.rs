@@ -313,7 +313,9 @@ impl Ties {
             pid: failed.pid,
         };
         let backward = self.lean < SETTLED;
-        let best = self.reports.iter().enumerate().filter(|(_, report)| !report.tied);
+        // Lines come in order: beyond the first that is out of reach all are.
+        let reach = self.reports.iter().enumerate().rev().take_while(|(_, report)| reaches(request.spot, report.spot));
+        let best = reach.filter(|(_, report)| !report.tied);
         let best = best.filter_map(|(i, report)| bond(&request, report, backward).map(|bond| (bond, i)));
         if let Some((_, i)) = best.min()
             && let Some(report) = self.reports.get_mut(i)
@@ -345,7 +347,7 @@ impl Ties {
             return Told { again: true, tie: None };
         }
         let forward = self.lean > -SETTLED;
-        let best = self.requests.iter().enumerate();
+        let best = self.requests.iter().enumerate().rev().take_while(|(_, request)| reaches(request.spot, report.spot));
         let best = best.filter_map(|(i, request)| bond(request, &report, forward).map(|bond| (bond, i))).min();
         let request = best.and_then(|(_, i)| self.requests.remove(i));
         if request.is_some() {
@@ -372,9 +374,6 @@ fn push<T>(list: &mut VecDeque<T>, item: T) {
 /// How well two belong together, best first: 0 by id, 1 by the request named, 2 by order and time. `None` if not.
 fn bond(request: &Request, report: &Report, this_way: bool) -> Option<u8> {
     let known = |a: &str, b: &str| !a.is_empty() && !b.is_empty();
-    if request.spot.line.abs_diff(report.spot.line) > REACH_LINES {
-        return None;
-    }
     if known(&request.id, &report.id) {
         return (request.id == report.id).then_some(0);
     }
@@ -392,6 +391,10 @@ fn bond(request: &Request, report: &Report, this_way: bool) -> Option<u8> {
     (near && this_way).then_some(2)
 }
 
+fn reaches(a: Spot, b: Spot) -> bool {
+    a.line.abs_diff(b.line) <= REACH_LINES
+}
+
 fn near(a: Spot, b: Spot, lines: u64, micros: i64) -> bool {
     let close = a.micros.zip(b.micros).is_none_or(|(a, b)| a.abs_diff(b) <= micros.unsigned_abs());
     close && a.line.abs_diff(b.line) <= lines
@@ -400,15 +403,13 @@ fn near(a: Spot, b: Spot, lines: u64, micros: i64) -> bool {
 /// Whether `second` tells what `first` told: the same exception for the same request, or, where no id tells, the
 /// server's report after one that a middleware made.
 fn is_again(first: &Report, second: &Report) -> bool {
-    if first.kind.rsplit('.').next() != second.kind.rsplit('.').next() {
-        return false;
-    }
+    let alike = || first.kind.rsplit('.').next() == second.kind.rsplit('.').next();
     if !first.id.is_empty() && !second.id.is_empty() {
-        return first.id == second.id;
+        return first.id == second.id && alike();
     }
     let pids = first.pid.is_none() || second.pid.is_none() || first.pid == second.pid;
     let order = first.reporter == Reporter::Application && second.reporter == Reporter::Server && !first.repeated;
-    order && pids && first.place == second.place && near(first.spot, second.spot, TWICE_LINES, 5 * NEAR_US)
+    order && pids && near(first.spot, second.spot, TWICE_LINES, 5 * NEAR_US) && first.place == second.place && alike()
 }
 
 #[cfg(test)]
@@ -474,6 +475,23 @@ mod tests {
         assert_eq!(None, ties.exception(&exception("KeyError", "r-3", Reporter::Server), at(3)).tie);
         let told = ties.exception(&exception("KeyError", "r-1", Reporter::Server), at(900));
         assert_eq!(Some("GET /a".to_owned()), route(told.tie));
+    }
+
+    #[test]
+    fn a_request_id_ties_as_far_as_lines_are_kept_and_no_further() {
+        let report = |line| (exception("KeyError", "r-1", Reporter::Server), at(line));
+        let request = |line| Failed { request_id: "r-1", ..failed(line, "GET /a") };
+        for (lines, tied) in [(REACH_LINES, true), (REACH_LINES + 1, false)] {
+            let mut ties = Ties::default();
+            ties.request(&request(1));
+            ties.request(&Failed { request_id: "r-2", ..failed(1 + lines, "GET /b") });
+            let (exception, spot) = report(1 + lines);
+            assert_eq!(tied, ties.exception(&exception, spot).tie.is_some(), "{lines}");
+            let mut ties = Ties::default();
+            ties.exception(&exception, at(1));
+            ties.exception(&self::exception("OSError", "r-3", Reporter::Server), at(2));
+            assert_eq!(tied, ties.request(&request(1 + lines)).is_some(), "{lines} behind");
+        }
     }
 
     #[test]
