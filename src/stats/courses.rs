@@ -64,6 +64,11 @@ impl Courses {
         &mut self.all[self.of_group[group as usize] as usize].track
     }
 
+    /// The course of each group, and all courses, to count a batch.
+    pub(super) fn parts(&mut self) -> (&[u32], &mut [Course]) {
+        (&self.of_group, &mut self.all)
+    }
+
     /// Adds a track to a course.
     pub(super) fn add(&mut self, key: CourseKey, track: Track) {
         let at = self.place(key);

@@ -618,7 +618,7 @@ impl Snapshot {
             let Group { tally, track, .. } = &mut self.groups[group as usize];
             while at != NONE {
                 let second = self.hits[at as usize].second;
-                let number = slot_of(second, self.width);
+                let number = if self.plan.by_route { slot_of(second, self.width) } else { 0 };
                 let mut slot = (second != ABSENT && self.plan.by_route).then(|| track.slot(number));
                 // as a rule the next one lies in the same slot
                 while at != NONE {
@@ -643,13 +643,24 @@ impl Snapshot {
         self.hits.clear();
     }
 
-    /// The gathered hits enter the courses, in the order they came: as a rule that of time.
+    /// The gathered hits enter the courses, in the order they came: as a rule that of time, so that the next one lies in the
+    /// same slot of the same course.
     fn flush_courses(&mut self) {
-        for hit in self.hits.iter().filter(|hit| hit.second != ABSENT) {
-            let latency_us = (hit.latency_us != ABSENT).then_some(u64::from(hit.latency_us));
-            let bytes = if hit.bytes == ABSENT { 0 } else { u64::from(hit.bytes) };
-            let slot = self.courses.track(hit.group).slot(slot_of(hit.second, self.width));
-            slot.record(hit.status, bytes, latency_us, &[]);
+        let width = self.width;
+        let (of_group, courses) = self.courses.parts();
+        let mut hits = self.hits.iter().filter(|hit| hit.second != ABSENT);
+        let mut next = hits.next();
+        while let Some(first) = next {
+            let course = of_group[first.group as usize];
+            let number = slot_of(first.second, width);
+            let (from, slot) = (number * width, courses[course as usize].track.slot(number));
+            let same = |hit: &&Hit| hit.second.wrapping_sub(from) < width && of_group[hit.group as usize] == course;
+            while let Some(hit) = next.filter(same) {
+                let latency_us = (hit.latency_us != ABSENT).then_some(u64::from(hit.latency_us));
+                let bytes = if hit.bytes == ABSENT { 0 } else { u64::from(hit.bytes) };
+                slot.record(hit.status, bytes, latency_us, &[]);
+                next = hits.next();
+            }
         }
     }
 
