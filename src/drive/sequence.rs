@@ -1,7 +1,7 @@
 //! Archives in one order of time: the seconds of all histories, each once, each judged when no history can add to it.
 //!
 //! Every history is read from its first file to its last with what really was open before; the one that is furthest
-//! behind goes on first, so that only a stretch of each waits (some thousand lines of it), however long the archive is.
+//! behind goes on first, so that only a few stretches of each wait (some ten thousand lines each), however long the archive is.
 //! A second is closed for a history once a request has come that is later by more than the lateness, as in a live run,
 //! and once it has ended for all. Histories are read on the job's threads, judging happens on the caller's. Where there is
 //! but one history, stretches of a large file are walked before their turn (`ahead.rs`).
@@ -45,7 +45,9 @@ use crate::time::SECOND;
 use crate::time::Timestamp;
 
 /// Bytes of a history that are read at a time.
-const STRETCH: u64 = 8 << 20;
+const STRETCH: u64 = 4 << 20;
+/// The same of the only one: beginning anew is dear, and no other waits beside it.
+const ONLY_STRETCH: u64 = 8 << 20;
 /// The same where each stretch's figures are added to the total: that is dear.
 const LONG_STRETCH: u64 = 16 << 20;
 
@@ -97,6 +99,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let asked = Arc::new(Mutex::new(asked));
         let (answer, answers) = mpsc::channel::<Done<'_>>();
         let alone = readers.len() == 1;
+        let queued = if alone { QUEUED } else { 0 };
         let threads = if alone { job.threads.min(SCOUTS) } else { job.threads.min(readers.len()) };
         for _ in 0..threads {
             let (asked, answer, opened, looks) = (Arc::clone(&asked), answer.clone(), &opened, &looks);
@@ -123,7 +126,7 @@ pub fn run(job: &Job<'_>, keep: Keep, follower: &mut dyn Follower) -> (Snapshot,
         let mut busy = 0;
         'reading: loop {
             // Those that are furthest behind hold all others up.
-            while busy < threads + QUEUED {
+            while busy < threads + queued {
                 let next = sequence.furthest_behind().map(Work::Advance);
                 let Some(work) = next.or_else(|| sequence.scout().map(Box::new).map(Work::Scout)) else { break };
                 if ask.send(work).is_err() {
@@ -184,6 +187,7 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep, looks: &'a Lo
                 keep,
                 looks,
                 beside: false,
+                alone: false,
                 lane: all.len(),
                 history: of.history,
                 files: VecDeque::from([file]),
@@ -198,9 +202,9 @@ fn readers<'a>(job: &'a Job<'a>, opened: &'a [Opened], keep: Keep, looks: &'a Lo
         }
     }
     // Where histories are as many as threads, all of these are busy with them.
-    let beside = all.len() < job.threads;
+    let (beside, alone) = (all.len() < job.threads, all.len() == 1);
     for reader in &mut all {
-        reader.beside = beside;
+        (reader.beside, reader.alone) = (beside, alone);
     }
     all
 }
@@ -213,6 +217,8 @@ struct Reader<'a> {
     looks: &'a Looks,
     /// Packed files are unpacked on threads of their own.
     beside: bool,
+    /// There is no other history.
+    alone: bool,
     lane: usize,
     history: usize,
     /// Not begun yet.
@@ -237,14 +243,14 @@ struct Reading {
 
 /// Stretches of a history that may wait for others.
 const AHEAD: usize = 3;
-/// What is given out beyond what threads can read: a thread that is done goes on while others judge.
+/// What is given out of the only history beyond what threads can read: one that is done goes on while another judges.
 const QUEUED: usize = 1;
 /// Threads that read one history: judging keeps no more busy.
 const SCOUTS: usize = 4;
 /// Seconds that are judged before somebody looks whether a reader waits.
 const AT_ONCE: usize = 64;
 
-/// What a history told in some thousand lines of one file.
+/// What a history told in some ten thousand lines of one file.
 struct Stretch {
     file: Option<usize>,
     snapshot: Snapshot,
@@ -347,7 +353,11 @@ impl<'a> Reader<'a> {
 
     /// Bytes of a stretch.
     fn most(&self) -> u64 {
-        let most = if self.keep == Keep::All { LONG_STRETCH } else { STRETCH };
+        let most = match self.keep {
+            Keep::All => LONG_STRETCH,
+            Keep::Seconds if self.alone => ONLY_STRETCH,
+            Keep::Seconds => STRETCH,
+        };
         most.min(self.job.chunk)
     }
 
