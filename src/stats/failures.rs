@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_id_ties_over_any_distance_and_forbids_other_ties() {
+    fn a_request_id_ties_over_other_lines_and_forbids_other_ties() {
         let mut ties = Ties::default();
         ties.request(&Failed { request_id: "r-1", ..failed(1, "GET /a") });
         ties.request(&Failed { request_id: "r-2", ..failed(2, "GET /b") });
@@ -482,12 +482,15 @@ mod tests {
         let report = |line| (exception("KeyError", "r-1", Reporter::Server), at(line));
         let request = |line| Failed { request_id: "r-1", ..failed(line, "GET /a") };
         for (lines, tied) in [(REACH_LINES, true), (REACH_LINES + 1, false)] {
+            // Behind one that is out of reach in any case.
             let mut ties = Ties::default();
+            ties.request(&Failed { request_id: "r-0", ..failed(0, "GET /c") });
             ties.request(&request(1));
             ties.request(&Failed { request_id: "r-2", ..failed(1 + lines, "GET /b") });
             let (exception, spot) = report(1 + lines);
             assert_eq!(tied, ties.exception(&exception, spot).tie.is_some(), "{lines}");
             let mut ties = Ties::default();
+            ties.exception(&self::exception("OSError", "r-0", Reporter::Server), at(0));
             ties.exception(&exception, at(1));
             ties.exception(&self::exception("OSError", "r-3", Reporter::Server), at(2));
             assert_eq!(tied, ties.request(&request(1 + lines)).is_some(), "{lines} behind");

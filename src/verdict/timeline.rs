@@ -76,7 +76,7 @@ pub struct Timeline {
     pub notifications: u64,
     /// What is left of each promise's budget at the end.
     pub budgets: Vec<Budget>,
-    /// By service: minutes of all its routes, and of each that failed.
+    /// By service: minutes of all its routes, and of each that failed where single routes are looked at.
     minutes: Vec<(Option<String>, ByRoute)>,
     subjects: usize,
 }

@@ -185,6 +185,19 @@ name = "never slow"
 when = "max > 1000h over 1m"
 severity = "ticket"
 "#;
+/// About what each route answers, at any speed.
+const ABOUT_FAILING_ROUTES: &str = r#"
+[[rule]]
+name = "failing"
+when = "error_rate > 10% over 10s on each"
+severity = "page"
+clear_for = "5s"
+[[rule]]
+name = "busy"
+when = "requests >= 2 over 10s on each"
+severity = "ticket"
+clear_for = "5s"
+"#;
 /// One more that nothing sets off: now every route is told of by itself.
 const ABOUT_ROUTES: &str = r#"
 [[rule]]
@@ -200,6 +213,9 @@ fn leaving_out_what_no_rule_looks_at_changes_no_alert() {
     folder.write("timed.toml", format!("{ABOUT_COUNTS}{ABOUT_ONE_LATENCY}"));
     folder.write("services.toml", format!("{ABOUT_COUNTS}{ABOUT_LATENCIES}"));
     folder.write("routes.toml", format!("{ABOUT_COUNTS}{ABOUT_LATENCIES}{ABOUT_ROUTES}"));
+    folder.write("each.toml", format!("{ABOUT_COUNTS}{ABOUT_FAILING_ROUTES}"));
+    folder.write("each-timed.toml", format!("{ABOUT_COUNTS}{ABOUT_FAILING_ROUTES}{ABOUT_ONE_LATENCY}"));
+    let pairs = [("counts.toml", "timed.toml"), ("services.toml", "routes.toml"), ("each.toml", "each-timed.toml")];
     let mut log = String::new();
     for n in 0..3_000_u32 {
         let (minute, second) = (n / 60, n % 60);
@@ -220,12 +236,12 @@ fn leaving_out_what_no_rule_looks_at_changes_no_alert() {
     folder.write("app.log", log);
     let own = folder.path("app.log").display().to_string();
     let own = [("own".to_owned(), vec![own, "--format".to_owned(), MICROSECONDS.to_owned()])];
-    let (mut wrong, mut alerts) = (Vec::new(), [0, 0]);
+    let (mut wrong, mut alerts) = (Vec::new(), [0, 0, 0]);
     for (name, arguments) in samples().into_iter().chain(own) {
         if arguments.iter().any(|argument| argument == "--config") {
             continue;
         }
-        for (pair, (less, more)) in [("counts.toml", "timed.toml"), ("services.toml", "routes.toml")].into_iter().enumerate() {
+        for (pair, (less, more)) in pairs.into_iter().enumerate() {
             let [one, each] = [less, more].map(|config| replayed(&arguments, &folder.path(config)));
             alerts[pair] += one["alerts"].as_array().map_or(0, Vec::len);
             wrong.extend(difference(&each, &one).map(|how| format!("{name}, {less}: {how}")));

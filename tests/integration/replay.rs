@@ -77,7 +77,8 @@ fn neither_threads_nor_cuts_nor_other_logs_beside_change_an_alert() {
     let folder = Folder::new();
     // Out of order by up to ten seconds, as several workers write.
     let mut random = Random::new(3);
-    let text = log(7, 6, Some(9000), |second| second - i64::try_from(random.below(10)).unwrap());
+    let text = log(7, 12, Some(9000), |second| second - i64::try_from(random.below(10)).unwrap());
+    assert!(text.len() > STRETCH, "one stretch is walked by one thread");
     folder.write("shop.log", &text);
     let whole = replayed(&folder, &["shop.log", "--threads", "1"]);
     assert_eq!(whole, replayed(&folder, &["shop.log", "--threads", "4"]));
@@ -87,7 +88,7 @@ fn neither_threads_nor_cuts_nor_other_logs_beside_change_an_alert() {
     folder.write("cut/shop.log", new.join("\n") + "\n");
     assert_eq!(whole["alerts"], replayed(&folder, &["cut"])["alerts"]);
     // A healthy service of its own beside: services are judged apart, whichever is read first.
-    folder.write("blog.log", log(9, 6, None, |second| second));
+    folder.write("blog.log", log(9, 12, None, |second| second));
     folder.write(
         "two.toml",
         "[[service]]\nname = \"shop\"\npaths = [\"shop.log\"]\n[[service]]\nname = \"blog\"\npaths = [\"blog.log\"]\n",
@@ -158,8 +159,11 @@ fn an_alert_of_an_archive_names_the_version_that_its_log_shows() {
     assert_eq!(Some("2026-11-22T01:00:00Z"), deploy["at"].as_str(), "{deploy}");
 }
 
-/// Words that hardly two requests share, so many that they become one route. Right after a stretch of four megabytes was
-/// read one request in two fails, and soon the log ends: too few words to learn from by themselves.
+/// A history is read in stretches of so many bytes.
+const STRETCH: usize = 8 << 20;
+
+/// Words that hardly two requests share, so many that they become one route. Right after the first stretch was read one
+/// request in two fails, and soon the log ends: too few words to learn from by themselves.
 #[test]
 fn routes_of_many_paths_are_called_in_an_archive_what_they_are_called_live() {
     let folder = Folder::new();
@@ -171,7 +175,7 @@ fn routes_of_many_paths_are_called_in_an_archive_what_they_are_called_live() {
         let bits = random.below(1 << 24);
         let word: String = (0..6).map(|at| char::from(b'a' + u8::try_from(bits >> (4 * at) & 15).unwrap())).collect();
         let path = format!("/tag/{word}");
-        since += i64::from(text.len() > 17 << 18);
+        since += i64::from(text.len() > STRETCH + (STRETCH >> 4));
         if since > 3_000 {
             break;
         }
