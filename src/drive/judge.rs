@@ -305,6 +305,9 @@ impl Recent {
             && let Some(routes) = self.lines.get_mut(&of)
         {
             routes.remove(&route);
+            if routes.is_empty() {
+                self.lines.remove(&of);
+            }
         }
     }
 

@@ -279,9 +279,9 @@ impl Snapshot {
     }
 
     /// The same where less than everything is looked at: seconds hold no more. Where routes are looked at only for what
-    /// went wrong on them, one of a kind (probes, streams, refused paths; login, cache, version) stands for all of it:
-    /// without latencies for every request that is no error, with them in every second in which a route had no error and
-    /// was not slower than a limit. Its own requests are then no figure of that route.
+    /// went wrong on them, one of a kind (probes, refused paths; login, cache, version) stands for all of it: without
+    /// latencies for every request that is no error; with them (streams are a kind of their own then) in every second in
+    /// which a route had no error and was not slower than a limit. Its own requests are then no figure of that route.
     pub fn listen_for(&mut self, looks: &Looks) {
         self.steps = Some(Steps::new(looks.clone()));
     }
@@ -587,11 +587,8 @@ impl Snapshot {
             let last = dated.max().unwrap_or(first);
             self.reach(first, last);
         }
+        self.see_groups();
         if let Some(steps) = &mut self.steps {
-            while let Some(group) = steps.unknown().and_then(|at| self.groups.get(at)) {
-                let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
-                steps.know(group.key, [route.probe, route.refused]);
-            }
             steps.extend(self.hits.iter().filter(|h| h.second != ABSENT).map(Hit::moment));
             if self.bare {
                 self.hits.clear();
@@ -641,6 +638,15 @@ impl Snapshot {
         }
         self.touched.clear();
         self.hits.clear();
+    }
+
+    /// Says of each new group what kind it is, where others may stand for it.
+    fn see_groups(&mut self) {
+        let Some(steps) = &mut self.steps else { return };
+        while let Some(group) = steps.unknown().and_then(|at| self.groups.get(at)) {
+            let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
+            steps.know(group.key, [route.probe, route.refused]);
+        }
     }
 
     /// The gathered hits enter the courses, in the order they came: as a rule that of time, so that the next one lies in the
@@ -730,6 +736,7 @@ impl Snapshot {
 
     /// Seconds that wait follow when groups have other numbers.
     fn renumber(&mut self, before: &[GroupKey]) {
+        self.see_groups();
         let Some(steps) = self.steps.as_mut().filter(|_| !before.is_empty()) else { return };
         let places: BTreeMap<GroupKey, u32> = (0..).zip(&self.groups).map(|(at, group)| (group.key, at)).collect();
         let new: Vec<u32> = before.iter().map(|key| places.get(key).copied().unwrap_or(0)).collect();

@@ -61,14 +61,18 @@ impl Step {
         &mut self.groups[last].1
     }
 
-    /// Adds what a group did to what is there of it already, or puts it beside.
-    fn add(&mut self, key: GroupKey, slot: &Slot) {
-        let here = match self.groups.iter().position(|(same, _)| *same == key) {
-            Some(at) => &mut self.groups[at].1,
-            None => self.slot_of(key),
-        };
-        here.add(slot);
-        here.tidy();
+    /// Adds what groups did beside to what is there of them already.
+    fn add(&mut self, beside: impl Iterator<Item = (GroupKey, Slot)>) {
+        let mut places: BTreeMap<GroupKey, usize> = (0..).zip(&self.groups).map(|(at, (key, _))| (*key, at)).collect();
+        for (key, slot) in beside {
+            let at = *places.entry(key).or_insert(self.groups.len());
+            if at == self.groups.len() {
+                self.groups.push((key, Slot::new(self.second)));
+            }
+            let here = &mut self.groups[at].1;
+            here.add(&slot);
+            here.tidy();
+        }
     }
 }
 
@@ -79,6 +83,13 @@ pub struct Looks {
     pub blames: Option<ErrorRule>,
     /// Whether anybody looks at latencies.
     pub latencies: bool,
+}
+
+impl Looks {
+    /// Whether it matters which route answered so, without latencies.
+    fn tells_apart(&self, status: u16) -> bool {
+        self.blames.as_ref().is_none_or(|errors| errors.is_error(status))
+    }
 }
 
 impl Default for Looks {
@@ -167,8 +178,9 @@ impl Moment {
 
 /// Stands for a figure that was not logged.
 pub(super) const NOT: u32 = u32::MAX;
-/// Exceptions between two fetches, at most; those beyond are counted in totals alone.
-const RAISED: usize = 20_000;
+/// Exceptions between two fetches, at most; those beyond are counted in totals alone. More than any stretch of an archive
+/// or look at a log can hold.
+const RAISED: usize = 100_000;
 /// Groups of one second for which room is made before they come.
 const ROOM: usize = 64;
 /// Slots whose memory is kept for the next second.
@@ -176,7 +188,7 @@ const SPARE: usize = 64;
 /// Kinds of a second among which one more request looks for its own.
 const KINDS: usize = 32;
 /// Lines between two fetches, at most.
-const EXAMPLES: usize = 2_000;
+const EXAMPLES: usize = 20_000;
 /// Lines of one second and service, at most.
 const EXAMPLES_HERE: usize = 2;
 
@@ -190,11 +202,16 @@ struct Lump {
     bytes: u64,
 }
 
+/// What groups have in common that stand for each other: all of the key but its route, and the route's kind.
+type Alikeness = (GroupKey, [bool; 2]);
+
 /// Which group stands for which where routes are not told apart: the first of its kind.
 #[derive(Debug, Default)]
 struct Stands {
     by_group: Vec<u32>,
-    first: BTreeMap<(GroupKey, [bool; 2]), u32>,
+    first: BTreeMap<Alikeness, u32>,
+    /// What stood for what before groups got other numbers.
+    former: BTreeMap<u32, Alikeness>,
 }
 
 /// Seconds kept for whoever listens.
@@ -240,8 +257,7 @@ impl Steps {
     /// Counts a request with its kind: its status and its group, or the one that stands for it.
     fn count(&mut self, moment: &Moment) {
         let Moment { second, status, .. } = *moment;
-        let apart = self.looks.blames.as_ref().is_none_or(|errors| errors.is_error(status));
-        let stand = self.stands.by_group.get(moment.group as usize).filter(|_| !apart);
+        let stand = self.stands.by_group.get(moment.group as usize).filter(|_| !self.looks.tells_apart(status));
         let group = stand.copied().unwrap_or(moment.group);
         if self.lumps.get(self.from).is_none_or(|lump| lump.second != second) {
             self.from = self.lumps.len();
@@ -260,14 +276,15 @@ impl Steps {
 
     /// The next group, and the kind of its route.
     pub(super) fn know(&mut self, key: GroupKey, kind: [bool; 2]) {
-        let Stands { by_group, first } = &mut self.stands;
+        let Stands { by_group, first, .. } = &mut self.stands;
         let own = u32::try_from(by_group.len()).unwrap_or(u32::MAX);
         by_group.push(*first.entry((GroupKey { route: RouteId(0), ..key }, kind)).or_insert(own));
     }
 
     /// Groups get other numbers.
     pub(super) fn forget_groups(&mut self) {
-        self.stands = Stands::default();
+        let former = std::mem::take(&mut self.stands.first).into_iter().map(|(alike, group)| (group, alike)).collect();
+        self.stands = Stands { former, ..Stands::default() };
     }
 
     pub(super) fn huge(&mut self, second: u32, group: u32, slot: Slot) {
@@ -309,11 +326,19 @@ impl Steps {
         !(self.moments.is_empty() && self.lumps.is_empty() && self.huge.is_empty())
     }
 
-    /// Groups have other numbers from now on.
+    /// Groups have other numbers from now on, and are known by them. Where one stood for others, one that is of their kind
+    /// now does, whatever became of it.
     pub(super) fn renumber(&mut self, new: &[u32]) {
         let to = |group: &mut u32| *group = new.get(*group as usize).copied().unwrap_or(*group);
         self.moments.iter_mut().for_each(|moment| to(&mut moment.group));
-        self.lumps.iter_mut().for_each(|lump| to(&mut lump.group));
+        let Self { lumps, stands, looks, .. } = self;
+        for lump in lumps {
+            let alike = stands.former.get(&lump.group).filter(|_| !looks.tells_apart(lump.status));
+            match alike.and_then(|alike| stands.first.get(alike)) {
+                Some(stand) => lump.group = *stand,
+                None => to(&mut lump.group),
+            }
+        }
         self.huge.iter_mut().for_each(|huge| to(&mut huge.1));
     }
 
@@ -440,8 +465,9 @@ impl Waiting {
             alike.put_together(moments);
         }
         group(moments, &key, limits_us, &mut step);
-        while let Some((_, group, slot)) = next_if(&mut self.huge, |h| h.0 == second) {
-            step.add(key(group), &slot);
+        if self.huge.front().is_some_and(|h| h.0 == second) {
+            let here = std::iter::from_fn(|| next_if(&mut self.huge, |h| h.0 == second));
+            step.add(here.map(|(_, group, slot)| (key(group), slot)));
         }
         while let Some((_, desk, lines)) = next_if(&mut self.lines, |l| l.0 == second) {
             match step.lines.last_mut().filter(|last| last.0 == desk) {
@@ -532,14 +558,24 @@ mod tests {
     /// One request of a test: second, path, status, bytes, whether it comes when its second is over.
     type Came = (u32, String, u16, u64, bool);
 
+    /// More than 32 bits hold: such requests are kept by themselves, with their latency.
+    const HUGE: u64 = 1 << 33;
+
     fn came() -> impl Strategy<Value = Vec<Came>> {
         let path = prop_oneof![
             8 => "/page/[a-h][a-f]",
             1 => Just("/health".to_owned()),
         ];
         let status = prop_oneof![6 => Just(200_u16), 2 => Just(404), 1 => Just(500), 1 => Just(503)];
-        let one = (1..5_u32, path, status, 0..9_u64, prop::bool::weighted(0.1));
-        prop::collection::vec(one, 0..300)
+        let bytes = prop_oneof![9 => 0..9_u64, 1 => HUGE..HUGE + 9];
+        let one = (1..5_u32, path, status, bytes, prop::bool::weighted(0.1));
+        // As a rule in the order of time: then many share a second.
+        (prop::collection::vec(one, 0..300), prop::bool::weighted(0.7)).prop_map(|(mut all, ordered)| {
+            if ordered {
+                all.sort_by_key(|came: &Came| came.0);
+            }
+            all
+        })
     }
 
     /// What is told of these requests, by second, what they have in common, and status: how many, and bytes of answers.
@@ -554,14 +590,15 @@ mod tests {
             take(&mut snapshot, desk, &record, time);
         }
         let mut waiting = snapshot.waiting_steps();
-        let (mut sums, mut room) = (BTreeMap::new(), Step::default());
+        let (mut sums, mut room, mut timed) = (BTreeMap::new(), Step::default(), 0);
         while let Some(step) = snapshot.next_step(&mut waiting, room) {
             let mut bytes = BTreeMap::<_, u64>::new();
             let keys: BTreeSet<_> = step.groups.iter().map(|(key, _)| key).collect();
             assert_eq!(keys.len(), step.groups.len());
             for (key, slot) in &step.groups {
                 let key = snapshot.router(desk).key(key.route);
-                assert!(slot.timed == 0 && slot.statuses.is_sorted());
+                assert!(slot.statuses.is_sorted());
+                timed += usize::try_from(slot.timed).unwrap();
                 for (status, n) in &slot.statuses {
                     *sums.entry((step.second, common(key, *status), *status)).or_default() += u64::from(*n);
                 }
@@ -570,6 +607,7 @@ mod tests {
             sums.extend(bytes.into_iter().map(|(second, bytes)| ((second, String::new(), 0), bytes)));
             room = step;
         }
+        assert_eq!(all.iter().filter(|came| came.3 >= HUGE && !came.4).count(), timed);
         sums
     }
 
@@ -652,6 +690,31 @@ mod tests {
         }
     }
 
+    /// Of 20 names that the log gives, each a probe's, most are one route in the end, which is none.
+    #[test]
+    fn a_probe_is_told_of_as_one_whatever_becomes_of_the_first() {
+        let limits = table::Limits { most: 4, ..table::Limits::default() };
+        let settings = table::Settings { limits, ..table::Settings::default() };
+        let routers = Arc::new(move |_: Option<&str>| Router::new(Arc::default(), settings.clone()));
+        let mut snapshot = Snapshot::empty(Plan { routers, ..listening().plan().clone() });
+        snapshot.listen_for(&Looks { blames: Some(ErrorRule::default()), latencies: false });
+        let desk = snapshot.desk(None, Layer::App);
+        let mut probes = 0;
+        for n in 0..20 {
+            for path in [format!("/health/{}", char::from(b'a' + n)), "/kept".to_owned()] {
+                let record = Record { route: path.as_bytes(), ..get(&path, 200) };
+                let route = snapshot.request(desk, &record, Some(Timestamp::from_seconds(1)));
+                probes += u64::from(snapshot.router(desk).key(route).probe);
+            }
+        }
+        let steps = snapshot.take_steps(u32::MAX);
+        let slots = steps.iter().flat_map(|step| &step.groups);
+        let told = slots.filter(|(key, _)| snapshot.router(desk).key(key.route).probe).map(|(_, slot)| slot.requests());
+        let left = snapshot.router(desk).len();
+        assert!(probes > 4 && left < 10, "{probes} requests of probes, {left} routes in the end");
+        assert_eq!(probes, told.sum::<u64>());
+    }
+
     #[test]
     fn what_comes_late_is_in_totals_and_in_no_second() {
         let mut snapshot = listening();
@@ -692,5 +755,19 @@ mod tests {
         let lines: Vec<_> = steps.iter().map(|s| s.examples.iter().map(Example::line).collect::<Vec<_>>()).collect();
         assert_eq!(vec![vec!["GET /kept 0", "GET /kept 1"], vec!["GET /kept 5", "GET /kept 6"]], lines);
         assert_eq!("/kept", steps[0].examples[0].route.path);
+    }
+
+    /// Eight mebibytes of an archive, ten requests a second of 100 bytes each.
+    #[test]
+    fn every_second_of_a_long_stretch_keeps_its_lines() {
+        let mut snapshot = listening();
+        let desk = snapshot.desk(None, Layer::App);
+        for n in 0..2 * 8_388 {
+            let at = Some(Timestamp::from_seconds(n / 2));
+            let route = snapshot.request(desk, &get("/kept", 500), at);
+            snapshot.example(desk, route, at, b"GET /kept", b"/kept");
+        }
+        let steps = snapshot.take_steps(u32::MAX);
+        assert_eq!((8_388, true), (steps.len(), steps.iter().all(|step| step.examples.len() == 2)));
     }
 }
