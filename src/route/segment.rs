@@ -154,12 +154,8 @@ pub(super) fn first_uuid(path: &[u8]) -> Option<(usize, usize)> {
     let mut rest = path;
     while rest.len() > UUID_LENGTH {
         rest = rest.get(memchr::memchr(b'/', rest)? + 1..)?;
-        let segment = rest.get(..UUID_LENGTH)?;
-        if segment.get(8) == Some(&b'-')
-            && matches!(rest.get(UUID_LENGTH), None | Some(b'/'))
-            && is_uuid(segment)
-            && segment.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
-        {
+        let segment = rest.first_chunk::<UUID_LENGTH>()?;
+        if segment[8] == b'-' && matches!(rest.get(UUID_LENGTH), None | Some(b'/')) && is_hex_uuid(segment) {
             let from = path.len() - rest.len();
             return Some((from, from + UUID_LENGTH));
         }
@@ -186,13 +182,41 @@ fn first_digit(path: &[u8]) -> Option<usize> {
 /// The high bit of each byte that is a digit and has a slash before it.
 #[inline]
 fn digits_behind_slashes(chunk: [u8; 8]) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
     let bytes = u64::from_le_bytes(chunk);
-    // Beyond `most` where a byte is: 0x7f less `most` is added to seven bits, so that no byte reaches the next.
-    let beyond = |bytes: u64, most: u64| ((bytes & (EACH * 0x7f)) + EACH * (0x7f - most)) | bytes;
     let slashes = !beyond(bytes ^ (EACH * 0x2f), 0);
     let digits = !beyond(bytes ^ (EACH * 0x30), 9);
-    (slashes & (EACH * 0x80)) << 8 & digits
+    (slashes & TOPS) << 8 & digits
+}
+
+/// One in each of eight bytes, and the high bit of each.
+const EACH: u64 = 0x0101_0101_0101_0101;
+const TOPS: u64 = EACH * 0x80;
+
+/// The high bit of each byte that is beyond `most` (below 0x80): 0x7f less `most` is added to seven bits, so that no byte
+/// reaches the next. Other bits mean nothing.
+#[inline]
+fn beyond(bytes: u64, most: u64) -> u64 {
+    ((bytes & (EACH * 0x7f)) + EACH * (0x7f - most)) | bytes
+}
+
+/// [`is_uuid`], of hexadecimal digits alone. Eight bytes at a time and without a branch: whether a random digit is a letter
+/// would be guessed wrong every other time.
+#[inline]
+fn is_hex_uuid(segment: &[u8; UUID_LENGTH]) -> bool {
+    // Where eight begin, and the high bits of the dashes among them; the last eight are partly those before them.
+    const EIGHTS: [(usize, u64); 5] =
+        [(0, 0), (8, 0x80 | 0x80 << (5 * 8)), (16, 0x80 << (2 * 8) | 0x80 << (7 * 8)), (24, 0), (28, 0)];
+    let wrong = EIGHTS.iter().fold(0, |wrong, (from, dashes)| {
+        let Some(bytes) = segment.get(*from..).and_then(|rest| rest.first_chunk::<8>()) else { return TOPS };
+        let bytes = u64::from_le_bytes(*bytes);
+        let digits = !beyond(bytes ^ (EACH * 0x30), 9);
+        // `a` to `f` are 1 to 6 above 0x60, capitals likewise.
+        let above = (bytes | (EACH * 0x20)) ^ (EACH * 0x60);
+        let letters = !beyond(above, 6) & beyond(above, 0);
+        let dash = !beyond(bytes ^ (EACH * 0x2d), 0);
+        wrong | ((digits | letters) ^ !dashes) | (dash ^ dashes)
+    });
+    wrong & TOPS == 0
 }
 
 fn walk_any(path: &[u8], out: &mut Vec<u8>) {
@@ -498,6 +522,16 @@ mod tests {
         begins.map(|at| (at, path[at..].split(|b| *b == b'/').next().unwrap_or_default()))
     }
 
+    #[test]
+    fn every_byte_in_a_uuid_is_judged_as_by_itself() {
+        for (at, byte) in (0..UUID_LENGTH).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte))) {
+            let mut segment = *b"0f9Aa6Fe-12cd-4e56-8b90-0123456789ab";
+            segment[at] = byte;
+            let want = if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+            assert_eq!(want, is_hex_uuid(&segment), "{byte} at {at}");
+        }
+    }
+
     proptest! {
         #[test]
         fn words_passed_over_change_nothing(path in "(/?([a-z]{0,12}|2026-11-23|[a-z0-9]{60,66}|[0-9]{1,9}|[A-Za-z0-9_.-]{1,5}|[0-9a-f]{15,17}|a@b\\.cc|[ -~]{0,4})){0,9}(/[a-z]){0,17}") {
@@ -525,6 +559,20 @@ mod tests {
                 let other = format!("{}7{}", &path[..from], &path[to..]);
                 prop_assert_eq!(key(bytes), key(other.as_bytes()), "whatever the number");
             }
+        }
+
+        #[test]
+        fn a_uuid_is_one_eight_bytes_at_a_time_or_one_by_one(
+            text in "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+            at in 0..UUID_LENGTH, byte: u8, other in 0..UUID_LENGTH,
+        ) {
+            let mut segment = [0; UUID_LENGTH];
+            segment.copy_from_slice(text.as_bytes());
+            prop_assert!(is_hex_uuid(&segment));
+            segment[at] = byte;
+            segment.swap(at, other);
+            let want = is_uuid(&segment) && segment.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-');
+            prop_assert_eq!(want, is_hex_uuid(&segment));
         }
 
         #[test]
