@@ -179,7 +179,12 @@ impl Fine {
         }
         let mut waiting = std::mem::take(&mut self.few);
         for bucket in waiting.drain(..) {
-            self.add(bucket, 1);
+            let at = usize::from(bucket);
+            // As a rule its page is there, and the cell far from full.
+            match self.pages.get_mut(at / PAGE).and_then(Option::as_mut).map(|page| &mut page[at % PAGE]) {
+                Some(cell) if *cell < u32::MAX => *cell += 1,
+                _ => self.add(bucket, 1),
+            }
         }
         self.few = waiting;
     }

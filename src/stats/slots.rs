@@ -136,15 +136,26 @@ impl Slot {
     /// one is no coarse bucket or counts nothing, as damaged ones may.
     fn count_buckets(&mut self) -> bool {
         let mut counts = [0_u32; COARSE_BUCKETS];
-        let (mut first, mut last) = (u16::MAX, 0);
+        // A bit for each that is not nothing: most are.
+        let mut used = [0_u64; COARSE_BUCKETS / 64];
         for &(bucket, n) in &self.buckets {
-            let Some(count) = counts.get_mut(usize::from(bucket)).filter(|_| n > 0) else { return false };
+            let at = usize::from(bucket);
+            let (Some(count), Some(used)) = (counts.get_mut(at), used.get_mut(at / 64)) else { return false };
+            if n == 0 {
+                return false;
+            }
             *count += n;
-            (first, last) = (first.min(bucket), last.max(bucket));
+            *used |= 1 << (at % 64);
         }
-        let seen = counts.get(usize::from(first)..=usize::from(last)).unwrap_or_default();
         self.buckets.clear();
-        self.buckets.extend((first..).zip(seen).filter(|(_, n)| **n > 0).map(|(bucket, n)| (bucket, *n)));
+        for (first, mut left) in (0..).step_by(64).zip(used) {
+            while left != 0 {
+                let at = first + left.trailing_zeros() as usize;
+                left &= left - 1;
+                let bucket = u16::try_from(at).unwrap_or(u16::MAX);
+                self.buckets.push((bucket, counts.get(at).copied().unwrap_or(0)));
+            }
+        }
         true
     }
 
