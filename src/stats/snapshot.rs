@@ -12,13 +12,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::counts::ErrorRule;
 use super::courses::Course;
 use super::courses::CourseKey;
 use super::courses::Courses;
 use super::doings::Doings;
 use super::failures;
-use super::failures::FailureKey;
 use super::failures::Failures;
 use super::failures::Mark;
 use super::failures::Tie;
@@ -32,11 +30,8 @@ use super::intake::Kinds;
 use super::latency::Bounds;
 use super::slots::Slot;
 use super::slots::Track;
-use super::steps::Alike;
-use super::steps::Example;
 pub use super::steps::Looks;
 use super::steps::Moment;
-use super::steps::Raise;
 pub use super::steps::Step;
 use super::steps::Steps;
 pub use super::steps::Waiting;
@@ -51,6 +46,7 @@ use crate::route::table::Router;
 use crate::time::Timestamp;
 
 pub mod known;
+mod listen;
 
 /// Makes a service's router: its templates differ, its rules do not.
 pub type Routers = Arc<dyn Fn(Option<&str>) -> Router + Send + Sync>;
@@ -273,48 +269,6 @@ impl Snapshot {
         }
     }
 
-    /// From now on every second's doings are kept until [`Snapshot::take_steps`] fetches them.
-    pub fn listen(&mut self) {
-        self.steps.get_or_insert_default();
-    }
-
-    /// The same where less than everything is looked at: seconds hold no more. Where routes are looked at only for what
-    /// went wrong on them, one of a kind (probes, refused paths; login, cache, version) stands for all of it: without
-    /// latencies for every request that is no error; with them (streams are a kind of their own then) in every second in
-    /// which a route had no error and was not slower than a limit. Its own requests are then no figure of that route.
-    pub fn listen_for(&mut self, looks: &Looks) {
-        self.steps = Some(Steps::new(looks.clone()));
-    }
-
-    /// Counts nothing of requests but for those who listen.
-    pub fn only_steps(&mut self) {
-        self.bare = true;
-    }
-
-    /// Whether somebody listens.
-    pub fn listens(&self) -> bool {
-        self.steps.is_some()
-    }
-
-    /// Counts a request that came when its second had been closed: it is in no step.
-    pub fn late_request(&mut self, desk: usize, record: &Record<'_>, time: Option<Timestamp>) -> RouteId {
-        if self.steps.is_none() {
-            return self.request(desk, record, time);
-        }
-        self.flush();
-        self.set_deaf(true);
-        let route = self.request(desk, record, time);
-        self.flush();
-        self.set_deaf(false);
-        route
-    }
-
-    fn set_deaf(&mut self, deaf: bool) {
-        if let Some(steps) = &mut self.steps {
-            steps.set_deaf(deaf);
-        }
-    }
-
     /// Counts one exception of a service.
     pub fn exception(&mut self, service: Option<&str>, exception: &Exception, mark: Mark) {
         self.failed(mark.time(), |failures| failures.record(service, exception, mark));
@@ -328,22 +282,6 @@ impl Snapshot {
     pub fn tie(&mut self, service: Option<&str>, tie: &Tie, at: Option<Timestamp>) {
         self.failed(at, |failures| failures.tie(service, tie));
         self.raised(at, failures::key(service, &tie.kind, &tie.place), None, Some(tie.route.clone()));
-    }
-
-    fn raised(&mut self, time: Option<Timestamp>, key: FailureKey, message: Option<String>, route: Option<String>) {
-        if let (Some(steps), Some(time)) = (&mut self.steps, time) {
-            steps.raise(second_of(time), Raise { key, message, route });
-        }
-    }
-
-    /// Keeps a line of a request for `path` that went wrong for whoever listens, as far as there is room.
-    pub fn example(&mut self, desk: usize, route: RouteId, time: Option<Timestamp>, text: &[u8], path: &[u8]) {
-        let (Some(steps), Some(time)) = (&mut self.steps, time) else { return };
-        let desk = &self.desks[desk];
-        if steps.wants_example(second_of(time), desk.service.as_deref()) {
-            let example = Example::new(desk.service.as_deref(), desk.router.shared_key(route), text, path);
-            steps.example(second_of(time), example);
-        }
     }
 
     /// The desk of a service and layer, opened where needed.
@@ -640,15 +578,6 @@ impl Snapshot {
         self.hits.clear();
     }
 
-    /// Says of each new group what kind it is, where others may stand for it.
-    fn see_groups(&mut self) {
-        let Some(steps) = &mut self.steps else { return };
-        while let Some(group) = steps.unknown().and_then(|at| self.groups.get(at)) {
-            let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
-            steps.know(group.key, [route.probe, route.refused]);
-        }
-    }
-
     /// The gathered hits enter the courses, in the order they came: as a rule that of time, so that the next one lies in the
     /// same slot of the same course.
     fn flush_courses(&mut self) {
@@ -682,26 +611,6 @@ impl Snapshot {
         }
     }
 
-    /// Keys that are no more still name what they were, until their numbers are given anew.
-    fn note_folds(&mut self, desk: usize, moved: &[(RouteId, RouteId)]) {
-        let Some(folds) = &mut self.folds else { return };
-        let desk = &self.desks[desk];
-        for (old, _) in moved.iter().take(FOLDS.saturating_sub(folds.len())) {
-            let key = desk.router.key(*old);
-            folds.push((desk.service.clone(), key.method.clone(), key.path.clone()));
-        }
-    }
-
-    /// From now on routes that are counted under another name are remembered until [`Snapshot::take_folds`] fetches them.
-    pub fn tell_folds(&mut self) {
-        self.folds.get_or_insert_default();
-    }
-
-    /// Service, method and path of routes that are counted under another name since the last call. At most some thousands.
-    pub fn take_folds(&mut self) -> Vec<(Option<String>, String, String)> {
-        self.folds.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     /// After a router has folded its keys: groups that are one now become one.
     fn fold(&mut self, desk: usize, moved: &BTreeMap<RouteId, RouteId>) {
         let before = self.numbered(|key| {
@@ -724,23 +633,6 @@ impl Snapshot {
     /// The course of time of whole services; empty where the plan wants it by route.
     pub fn courses(&self) -> &[Course] {
         self.courses.all()
-    }
-
-    /// What groups are called, by their present numbers, as far as anybody needs to know: while seconds wait.
-    fn numbered(&self, name: impl Fn(GroupKey) -> GroupKey) -> Vec<GroupKey> {
-        match &self.steps {
-            Some(steps) if steps.has_requests() => self.groups.iter().map(|group| name(group.key)).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Seconds that wait follow when groups have other numbers.
-    fn renumber(&mut self, before: &[GroupKey]) {
-        self.see_groups();
-        let Some(steps) = self.steps.as_mut().filter(|_| !before.is_empty()) else { return };
-        let places: BTreeMap<GroupKey, u32> = (0..).zip(&self.groups).map(|(at, group)| (group.key, at)).collect();
-        let new: Vec<u32> = before.iter().map(|key| places.get(key).copied().unwrap_or(0)).collect();
-        steps.renumber(&new);
     }
 
     fn rebuild(&mut self, kept: BTreeMap<GroupKey, Group>) {
@@ -862,41 +754,6 @@ impl Snapshot {
         self.flush();
         self.settle();
         self.fold_all();
-    }
-
-    /// Takes the seconds before `end` out of the stream of steps, ascending. Nothing without [`Snapshot::listen`].
-    pub fn take_steps(&mut self, end: u32) -> Vec<Step> {
-        self.close();
-        let mut waiting = self.steps.as_mut().map(|steps| steps.take(end)).unwrap_or_default();
-        std::iter::from_fn(|| self.next_step(&mut waiting, Step::default())).collect()
-    }
-
-    /// Takes all seconds, to be fetched one by one with [`Snapshot::next_step`] while nothing more is recorded.
-    pub fn waiting_steps(&mut self) -> Waiting {
-        self.close();
-        let Some(steps) = &mut self.steps else { return Waiting::default() };
-        let mut waiting = steps.take(u32::MAX);
-        let Looks { blames, latencies } = steps.looks().clone();
-        if let Some(errors) = blames.filter(|_| latencies) {
-            waiting.tell_alike(self.alike(errors));
-        }
-        waiting
-    }
-
-    /// The next of the seconds taken, in the room of one that is done with.
-    pub fn next_step(&self, waiting: &mut Waiting, room: Step) -> Option<Step> {
-        waiting.next(|group| self.groups[group as usize].key, &self.plan.limits_us, room)
-    }
-
-    fn alike(&self, errors: ErrorRule) -> Alike {
-        let mut first: BTreeMap<(GroupKey, [bool; 3]), u32> = BTreeMap::new();
-        let stands = (0..).zip(&self.groups).map(|(at, group)| {
-            let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
-            let kind = [route.probe, route.streaming, route.refused];
-            *first.entry((GroupKey { route: RouteId(0), ..group.key }, kind)).or_insert(at)
-        });
-        let slow_us = self.plan.limits_us.iter().copied().min().unwrap_or(u64::MAX);
-        Alike { stands: stands.collect(), errors, slow_us }
     }
 
     /// The plan it was recorded with.
