@@ -203,15 +203,29 @@ struct Lump {
 }
 
 /// What groups have in common that stand for each other: all of the key but its route, and the route's kind.
-type Alikeness = (GroupKey, [bool; 2]);
+type Alikeness = (GroupKey, [bool; 3]);
 
 /// Which group stands for which where routes are not told apart: the first of its kind.
 #[derive(Debug, Default)]
-struct Stands {
+pub(super) struct Stands {
     by_group: Vec<u32>,
     first: BTreeMap<Alikeness, u32>,
     /// What stood for what before groups got other numbers.
     former: BTreeMap<u32, Alikeness>,
+}
+
+impl Stands {
+    /// The next group, and the kind of its route.
+    pub(super) fn know(&mut self, key: GroupKey, kind: [bool; 3]) {
+        let own = u32::try_from(self.by_group.len()).unwrap_or(u32::MAX);
+        self.by_group.push(*self.first.entry((GroupKey { route: RouteId(0), ..key }, kind)).or_insert(own));
+    }
+
+    /// The group that stands for another.
+    #[inline]
+    fn of(&self, group: u32) -> u32 {
+        self.by_group.get(group as usize).copied().unwrap_or(group)
+    }
 }
 
 /// Seconds kept for whoever listens.
@@ -257,8 +271,7 @@ impl Steps {
     /// Counts a request with its kind: its status and its group, or the one that stands for it.
     fn count(&mut self, moment: &Moment) {
         let Moment { second, status, .. } = *moment;
-        let stand = self.stands.by_group.get(moment.group as usize).filter(|_| !self.looks.tells_apart(status));
-        let group = stand.copied().unwrap_or(moment.group);
+        let group = if self.looks.tells_apart(status) { moment.group } else { self.stands.of(moment.group) };
         if self.lumps.get(self.from).is_none_or(|lump| lump.second != second) {
             self.from = self.lumps.len();
         }
@@ -275,10 +288,8 @@ impl Steps {
     }
 
     /// The next group, and the kind of its route.
-    pub(super) fn know(&mut self, key: GroupKey, kind: [bool; 2]) {
-        let Stands { by_group, first, .. } = &mut self.stands;
-        let own = u32::try_from(by_group.len()).unwrap_or(u32::MAX);
-        by_group.push(*first.entry((GroupKey { route: RouteId(0), ..key }, kind)).or_insert(own));
+    pub(super) fn know(&mut self, key: GroupKey, kind: [bool; 3]) {
+        self.stands.know(key, kind);
     }
 
     /// Groups get other numbers.
@@ -415,8 +426,7 @@ pub struct Waiting {
 /// What need not be told apart by route: where nothing went wrong on a route in a second, one of its kind stands for it.
 #[derive(Debug)]
 pub(super) struct Alike {
-    /// By group: the one that stands for it.
-    pub(super) stands: Vec<u32>,
+    pub(super) stands: Stands,
     /// Which statuses are wrong.
     pub(super) errors: ErrorRule,
     /// Latencies above this are, in microseconds.
@@ -428,19 +438,13 @@ impl Alike {
         self.errors.is_error(moment.status) || (moment.latency_us != NOT && u64::from(moment.latency_us) > self.slow_us)
     }
 
-    /// The group that stands for another.
-    #[inline]
-    fn stand(&self, group: u32) -> u32 {
-        self.stands.get(group as usize).copied().unwrap_or(group)
-    }
-
     /// Puts the moments of one second under the groups that stand for theirs.
     fn put_together(&self, moments: &mut [Moment]) {
         let mut wrong: SmallVec<[u32; 8]> = moments.iter().filter(|m| self.is_wrong(m)).map(|m| m.group).collect();
         wrong.sort_unstable();
         wrong.dedup();
         for moment in moments.iter_mut().filter(|m| wrong.binary_search(&m.group).is_err()) {
-            moment.group = self.stand(moment.group);
+            moment.group = self.stands.of(moment.group);
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::stats::steps::Alike;
 use crate::stats::steps::Example;
 use crate::stats::steps::Looks;
 use crate::stats::steps::Raise;
+use crate::stats::steps::Stands;
 use crate::stats::steps::Step;
 use crate::stats::steps::Steps;
 use crate::stats::steps::Waiting;
@@ -85,7 +86,8 @@ impl Snapshot {
         let Some(steps) = &mut self.steps else { return };
         while let Some(group) = steps.unknown().and_then(|at| self.groups.get(at)) {
             let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
-            steps.know(group.key, [route.probe, route.refused]);
+            // Whether it is a stream matters for latencies alone, and may turn out later.
+            steps.know(group.key, [route.probe, false, route.refused]);
         }
     }
 
@@ -151,13 +153,12 @@ impl Snapshot {
     }
 
     fn alike(&self, errors: ErrorRule) -> Alike {
-        let mut first: BTreeMap<(GroupKey, [bool; 3]), u32> = BTreeMap::new();
-        let stands = (0..).zip(&self.groups).map(|(at, group)| {
+        let mut stands = Stands::default();
+        for group in &self.groups {
             let route = self.desks[usize::from(group.key.desk)].router.key(group.key.route);
-            let kind = [route.probe, route.streaming, route.refused];
-            *first.entry((GroupKey { route: RouteId(0), ..group.key }, kind)).or_insert(at)
-        });
+            stands.know(group.key, [route.probe, route.streaming, route.refused]);
+        }
         let slow_us = self.plan.limits_us.iter().copied().min().unwrap_or(u64::MAX);
-        Alike { stands: stands.collect(), errors, slow_us }
+        Alike { stands, errors, slow_us }
     }
 }
